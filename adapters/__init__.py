@@ -1,0 +1,1 @@
+"""The world: brokers, databases, HTTP, the command line, and the participants' clients."""

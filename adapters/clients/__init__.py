@@ -1,0 +1,1 @@
+"""What participants import: publisher, subscriber, auditor."""

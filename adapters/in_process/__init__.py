@@ -1,0 +1,1 @@
+"""The transport ports within one process."""

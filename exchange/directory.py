@@ -1,0 +1,88 @@
+"""Who may take part, with which keys, at a given time: an immutable snapshot of the directory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from exchange.errors import UntrustedSender
+from exchange.signing import VerifyingKey
+from schemas.participant import Participant, Role
+from schemas.violation import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The participants as of one directory version.
+
+    Attributes:
+        version: trail index of the last directory change plus one; 0 before any.
+    """
+
+    version: int
+    _participants: dict[str, Participant]
+    _keys: dict[tuple[str, str], VerifyingKey] = field(repr=False)
+
+    @classmethod
+    def of(cls, version: int, participants: Iterable[Participant]) -> "Directory":
+        """A snapshot; every key that can sign messages is parsed once, here."""
+        listed = {participant.id: participant for participant in participants}
+        keys = {
+            (participant.id, key.jwk.key_id): VerifyingKey.from_jwk(key.jwk)
+            for participant in listed.values()
+            for key in participant.keys
+            if key.jwk.signs_messages
+        }
+        return cls(version, listed, keys)
+
+    def participant(self, participant_id: str) -> Participant | None:
+        """The participant of that id, suspended or not, or None."""
+        return self._participants.get(participant_id)
+
+    def participants(self) -> tuple[Participant, ...]:
+        """Everybody, ordered by id."""
+        return tuple(self._participants[name] for name in sorted(self._participants))
+
+    def subscribers(self) -> tuple[Participant, ...]:
+        """Those that may receive now, ordered by id."""
+        return tuple(
+            participant
+            for participant in self.participants()
+            if "subscriber" in participant.roles and not participant.suspended
+        )
+
+    def require_active(self, participant_id: str, role: Role) -> Participant:
+        """Return the participant that may act in that role now.
+
+        Raises:
+            UntrustedSender: it is unknown, suspended, or has not that role.
+        """
+        participant = self._participants.get(participant_id)
+        if participant is None:
+            raise _untrusted("iss", "This exchange has admitted no participant of that id.")
+        if participant.suspended:
+            raise _untrusted("iss", "The participant is suspended: ask the exchange's operator.")
+        if role not in participant.roles:
+            raise _untrusted("iss", f"The participant was not admitted with the role {role}.")
+        return participant
+
+    def require_key(self, participant: Participant, key_id: str, at: datetime) -> VerifyingKey:
+        """Return the participant's key when it may be trusted for what arrives `at`.
+
+        Raises:
+            UntrustedSender: unknown, not yet or no longer valid, revoked, or not for messages.
+        """
+        listed = participant.key(key_id)
+        key = self._keys.get((participant.id, key_id))
+        if listed is None or key is None:
+            raise _untrusted("kid", "The participant has no signing key of that kid: admit it.")
+        if listed.revoked_at is not None:
+            raise _untrusted("kid", "That key was revoked: sign with a current key.")
+        if not listed.is_usable_at(at):
+            raise _untrusted(
+                "kid", "That key is outside its validity: rotate the key, or check its dates."
+            )
+        return key
+
+
+def _untrusted(member: str, text: str) -> UntrustedSender:
+    return UntrustedSender(Problem("security", f"x-jws-signature.{member}", text))

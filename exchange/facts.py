@@ -1,0 +1,79 @@
+"""What the store knew when the tree head was locked; grows while a batch is decided.
+
+Decisions are pure functions of (message, facts, time). Because facts are read under the tree
+head's lock, the trail's order is the order of decisions, and a consent withdrawn at entry n is
+known to every decision after n.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from exchange.errors import ConflictingMessage
+from exchange.model import ConsentOnFile, MessageIdentity, Outbox, StandingDecision, Subject
+from schemas.violation import Problem
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """Facts for one batch.
+
+    Attributes:
+        standing: decisions already recorded, by identity.
+        subjects: the subject each known token leads to.
+        consents: consents on file by subject id.
+        outboxes: counters by subscriber.
+    """
+
+    standing: dict[MessageIdentity, StandingDecision] = field(default_factory=dict)
+    subjects: dict[bytes, Subject] = field(default_factory=dict)
+    consents: dict[str, list[ConsentOnFile]] = field(default_factory=dict)
+    outboxes: dict[str, Outbox] = field(default_factory=dict)
+
+    def standing_decision(
+        self, identity: MessageIdentity, digest: bytes
+    ) -> StandingDecision | None:
+        """The decision that stands for these very bytes, or None for a new message.
+
+        Raises:
+            ConflictingMessage: the identity stands for other bytes.
+        """
+        standing = self.standing.get(identity)
+        if standing is not None and standing.digest != digest:
+            raise ConflictingMessage(
+                Problem(
+                    "duplicate",
+                    "MessageHeader.id",
+                    "This id was used for another message: give the new one a new id.",
+                )
+            )
+        return standing
+
+    def known_subjects(self, tokens: Iterable[bytes]) -> tuple[Subject, ...]:
+        """The subjects the tokens lead to, each once, ordered by id.
+
+        More than one means that the documents were first seen apart: all their consents count.
+        """
+        found = {
+            self.subjects[token].subject_id: self.subjects[token]
+            for token in tokens
+            if token in self.subjects
+        }
+        return tuple(found[subject_id] for subject_id in sorted(found))
+
+    def merge(self, other: Subject, into: Subject) -> None:
+        """From now on both are one traveller: `into`."""
+        for token, subject in self.subjects.items():
+            if subject.subject_id == other.subject_id:
+                self.subjects[token] = into
+        moved = self.consents.pop(other.subject_id, [])
+        self.consents.setdefault(into.subject_id, []).extend(moved)
+
+    def consents_of(self, subject_ids: Iterable[str]) -> list[ConsentOnFile]:
+        """Every consent on file for these subjects."""
+        return [
+            on_file for subject_id in subject_ids for on_file in self.consents.get(subject_id, ())
+        ]
+
+    def outbox(self, subscriber: str) -> Outbox:
+        """The subscriber's counters; a new subscriber starts at zero."""
+        return self.outboxes.setdefault(subscriber, Outbox())

@@ -1,0 +1,225 @@
+"""The values that travel the path of a message; all frozen, none prints what it carries."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from schemas.consent_record import ConsentStatement
+from schemas.fhir_message import FhirMessage
+from schemas.violation import Problem
+
+ParticipantId = str
+SubjectId = str
+
+#: Every view there is; today each delivery carries the received bytes in full (DESIGN section 4).
+View = Literal["full"]
+
+DeliveryState = Literal["pending", "released", "withheld"]
+
+
+class MessageIdentity(NamedTuple):
+    """What makes two arrivals the same message: the party and its message id (DESIGN 3.6).
+
+    The party is the verified signer. Bytes whose signer is not verified are named by the party
+    the transport authenticated (or the empty string) and the keyed digest of all that was
+    received, so that nobody can use up another participant's message ids.
+    """
+
+    publisher: ParticipantId
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """Exactly what arrived.
+
+    Attributes:
+        body: the bytes, never re-serialised.
+        signature: the detached JWS that came with them, or None.
+        authenticated_as: the participant the transport vouches for (broker-checked user id,
+            access token), never a name the sender chose; None when it vouches for nobody.
+    """
+
+    body: bytes = field(repr=False)
+    signature: str | None = field(repr=False)
+    authenticated_as: ParticipantId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedMessage:
+    """A message whose signature, structure and profile hold; who may have it is still open.
+
+    Attributes:
+        digest: keyed digest of the body, for the idempotent receiver.
+        jurisdiction: the publisher's.
+        subject_tokens: HMACs of the traveller's normalised document identifiers.
+    """
+
+    received: ReceivedMessage
+    identity: MessageIdentity
+    digest: bytes
+    key_id: str
+    jurisdiction: str
+    message: FhirMessage
+    subject_tokens: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """Why a record may go to a recipient (DESIGN P3).
+
+    Attributes:
+        kind: `consent`; mandates of law are a later kind.
+        consent: content commitment of the message that brought the consent.
+        entry: trail index at which that message was accepted.
+    """
+
+    kind: Literal["consent"] = "consent"
+    consent: str
+    entry: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentOnFile:
+    """A traveller's consent statement and where the trail has it."""
+
+    statement: ConsentStatement
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A subscriber that asked for, or was named for, a record, and for what purposes."""
+
+    participant: ParticipantId
+    purposes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """A recipient with the purpose and the basis that allow it this record."""
+
+    recipient: ParticipantId
+    purpose: str
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The exchange takes custody; `entitlements` is empty only for consents."""
+
+    opened: OpenedMessage
+    at: datetime
+    entitlements: tuple[Entitlement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The exchange refuses, and says what to mend.
+
+    Attributes:
+        reason: the stable word of the `Refusal`.
+        digest: keyed digest of what was received, as in `OpenedMessage`.
+    """
+
+    identity: MessageIdentity
+    digest: bytes
+    received: ReceivedMessage
+    at: datetime
+    reason: str
+    problems: tuple[Problem, ...]
+
+
+Decision = Accepted | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingDecision:
+    """A decision as it was recorded; a receipt can be rebuilt from it at any time.
+
+    Attributes:
+        entry_index: trail index of its `accepted` or `refused` leaf.
+        tree_size: size of the checkpoint signed in the decision's transaction.
+        content_salt: opens the leaf's content commitment; None once erased.
+    """
+
+    identity: MessageIdentity
+    digest: bytes
+    outcome: Literal["accepted", "refused"]
+    reason: str | None
+    problems: tuple[Problem, ...]
+    decided_at: datetime
+    entry_index: int
+    tree_size: int
+    content_salt: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A traveller as the store knows one: a random id and the wrapped key of their records."""
+
+    subject_id: SubjectId
+    wrapped_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBody:
+    """A received body, encrypted under its subject's key, and the signature that came with it."""
+
+    subject_id: SubjectId
+    ciphertext: bytes = field(repr=False)
+    signature: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingDelivery:
+    """A delivery that was decided and numbered but not yet let out.
+
+    Attributes:
+        number: position in the subscriber's own gap-free numbering, from 1.
+        accepted_entry: trail index of the accepted leaf.
+        content: the content commitment that leaf holds.
+        record_type: `immunization` or `labresult`; the basis is checked again with it.
+    """
+
+    delivery_id: str
+    subscriber: ParticipantId
+    number: int
+    identity: MessageIdentity
+    subject_id: SubjectId
+    record_type: str
+    purpose: str
+    basis: Basis
+    content: str
+    accepted_entry: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedDelivery:
+    """A delivery that was let out, or withheld, by its own leaf.
+
+    Attributes:
+        state: `released`, or `withheld` when its basis no longer held.
+        entry_index: trail index of that leaf.
+        tree_size: size of the checkpoint signed in the same transaction.
+    """
+
+    pending: PendingDelivery
+    state: Literal["released", "withheld"]
+    entry_index: int
+    tree_size: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Outbox:
+    """How far one subscriber's numbering has come.
+
+    Attributes:
+        last_number: the last number given out.
+        waiting: deliveries decided but not yet released.
+        in_flight: deliveries released but not yet acknowledged; at most the window.
+    """
+
+    last_number: int = 0
+    waiting: int = 0
+    in_flight: int = 0

@@ -1,0 +1,149 @@
+"""From received bytes to an opened message: is it what it claims, and from whom it claims?
+
+The argument, in the order of the code; each step returns something more trusted or raises.
+
+    1. The signature is a detached JWS with a protected header we understand.
+    2. Its issuer is the party the transport authenticated, if it authenticated one.
+    3. The issuer is admitted as a publisher, and the key is its own and valid now.
+    4. The signature holds over exactly the received bytes: from here on they are the issuer's.
+    5. The statement is meant for us and now: content type, and time of signing.
+       From here on the message's identity is (issuer, jti); before, a refusal is filed under the
+       bytes' own name, so that signing again, better, is a new try.
+    6. The bytes are strict JSON and a FHIR message we carry.
+    7. The message id that was signed is the MessageHeader's.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from exchange.directory import Directory
+from exchange.errors import InvalidRecord, MalformedMessage, Refusal, UntrustedSender
+from exchange.model import MessageIdentity, OpenedMessage, ReceivedMessage, Refused
+from exchange.signing import verify_detached
+from exchange.subjects import SubjectVault
+from exchange.validation import read_record
+from schemas.envelope import FHIR_JSON, Envelope, open_envelope
+from schemas.participant import Participant
+from schemas.strict_json import read_json
+from schemas.violation import Problem, SchemaViolation
+
+MOST_AHEAD = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOpener:
+    """Opens messages; pure but for the vault's keys, safe to share.
+
+    Attributes:
+        max_bytes: the largest body that is read.
+    """
+
+    vault: SubjectVault
+    max_bytes: int
+
+    def open(
+        self, received: ReceivedMessage, directory: Directory, at: datetime
+    ) -> OpenedMessage | Refused:
+        """The opened message, or the refusal that is its decision; never raises."""
+        digest = self.vault.digest_of(received.body, (received.signature or "").encode())
+        identity = MessageIdentity(received.authenticated_as or "", digest.hex())
+        try:
+            envelope = _envelope(received)  # 1
+            _require_same_party(envelope, received)  # 2
+            publisher = directory.require_active(envelope.header.issuer, "publisher")  # 3
+            key = directory.require_key(publisher, envelope.header.key_id, at)
+            verify_detached(envelope, received.body, key)  # 4
+            identity = MessageIdentity(publisher.id, digest.hex())
+            _require_current(envelope, publisher, at)  # 5
+            identity = MessageIdentity(publisher.id, envelope.header.message_id)
+            digest = self.vault.digest_of(received.body)
+            try:
+                tree = read_json(received.body, max_bytes=self.max_bytes)  # 6
+            except SchemaViolation as violation:
+                raise MalformedMessage(violation.problems) from None
+            message = read_record(tree)
+            _require_same_id(envelope, message.message_id)  # 7
+        except Refusal as refusal:
+            return Refused(
+                identity=identity,
+                digest=digest,
+                received=received,
+                at=at,
+                reason=refusal.reason,
+                problems=refusal.problems,
+            )
+        return OpenedMessage(
+            received=received,
+            identity=identity,
+            digest=digest,
+            key_id=envelope.header.key_id,
+            jurisdiction=publisher.jurisdiction,
+            message=message,
+            subject_tokens=self.vault.tokens_of(message.patient_identifiers),
+        )
+
+
+def _envelope(received: ReceivedMessage) -> Envelope:
+    if received.signature is None:
+        raise MalformedMessage(
+            Problem(
+                "required",
+                "x-jws-signature",
+                "Send the detached JWS over the exact body bytes in x-jws-signature.",
+            )
+        )
+    try:
+        return open_envelope(received.signature)
+    except SchemaViolation as violation:
+        raise MalformedMessage(violation.problems) from None
+
+
+def _require_same_party(envelope: Envelope, received: ReceivedMessage) -> None:
+    if received.authenticated_as not in {None, envelope.header.issuer}:
+        raise UntrustedSender(
+            Problem(
+                "security",
+                "x-jws-signature.iss",
+                "The issuer must be the participant that the connection is authenticated as.",
+            )
+        )
+
+
+def _require_current(envelope: Envelope, publisher: Participant, at: datetime) -> None:
+    header = envelope.header
+    if header.content_type != FHIR_JSON:
+        raise UntrustedSender(
+            Problem("security", "x-jws-signature.cty", f"Sign with cty {FHIR_JSON}.")
+        )
+    oldest = at - timedelta(hours=publisher.max_message_age_hours)
+    try:
+        issued_at = datetime.fromtimestamp(header.issued_at, UTC)
+    except (OverflowError, ValueError, OSError):
+        issued_at = datetime.max.replace(tzinfo=UTC)
+    if issued_at > at + MOST_AHEAD:
+        raise UntrustedSender(
+            Problem(
+                "security",
+                "x-jws-signature.iat",
+                "The time of signing lies in the future: set the clock and sign again.",
+            )
+        )
+    if issued_at < oldest:
+        raise UntrustedSender(
+            Problem(
+                "expired",
+                "x-jws-signature.iat",
+                "The signature is older than the directory allows: sign again.",
+            )
+        )
+
+
+def _require_same_id(envelope: Envelope, message_id: str) -> None:
+    if envelope.header.message_id != message_id:
+        raise InvalidRecord(
+            Problem(
+                "business-rule",
+                "MessageHeader.id",
+                "The jti that was signed must be the MessageHeader's id.",
+            )
+        )

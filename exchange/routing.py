@@ -1,0 +1,64 @@
+"""Who should receive a record: those it names and those that subscribe (content-based router)."""
+
+from exchange.directory import Directory
+from exchange.errors import NoRecipient
+from exchange.model import OpenedMessage, Recipient
+from schemas.participant import Participant, Subscription
+from schemas.violation import Problem
+
+
+def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipient, ...]:
+    """The recipients of a record, ordered by id; the publisher itself is never one.
+
+    A recipient's purposes are those of its matching subscriptions, or, when the record names it,
+    all it was admitted with. A consent goes to nobody: it has no recipients and needs none.
+
+    Raises:
+        NoRecipient: nobody subscribes and nobody is named, or a named one cannot receive.
+    """
+    if opened.message.kind == "consent":
+        return ()
+    purposes: dict[str, tuple[str, ...]] = {}
+    for subscriber in directory.subscribers():
+        wanted = [
+            subscription.purpose
+            for subscription in subscriber.subscriptions
+            if _matches(subscription, opened)
+        ]
+        if wanted:
+            purposes[subscriber.id] = tuple(dict.fromkeys(wanted))
+    for index, name in enumerate(opened.message.destinations):
+        named = _require_subscriber(directory, name, index)
+        purposes[named.id] = tuple(dict.fromkeys(purposes.get(named.id, ()) + named.purposes))
+    purposes.pop(opened.identity.publisher, None)
+    if not purposes:
+        raise NoRecipient(
+            Problem(
+                "not-supported",
+                "MessageHeader.destination",
+                "Nobody subscribes to such records here: name a destination.",
+            )
+        )
+    return tuple(Recipient(name, purposes[name]) for name in sorted(purposes))
+
+
+def _matches(subscription: Subscription, opened: OpenedMessage) -> bool:
+    message = opened.message
+    return (
+        (not subscription.record_types or message.kind in subscription.record_types)
+        and (not subscription.diseases or message.disease in subscription.diseases)
+        and (not subscription.jurisdictions or opened.jurisdiction in subscription.jurisdictions)
+    )
+
+
+def _require_subscriber(directory: Directory, name: str, index: int) -> Participant:
+    participant = directory.participant(name)
+    if participant is None or participant.suspended or "subscriber" not in participant.roles:
+        raise NoRecipient(
+            Problem(
+                "not-found",
+                f"MessageHeader.destination[{index}].endpoint",
+                "No such subscriber is admitted here: correct or leave out this destination.",
+            )
+        )
+    return participant

@@ -1,0 +1,107 @@
+"""Travellers as the exchange knows them: a random id, tokens that find it, a key that can die.
+
+Document identifiers become HMAC tokens under the exchange's key; tokens lead to a random subject
+id; bodies are encrypted under that subject's key. Destroying the key and the mapping erases the
+traveller while the trail, which holds only salted commitments, still verifies (DESIGN section 4).
+"""
+
+import hashlib
+import hmac
+import os
+import unicodedata
+from collections.abc import Iterable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.keywrap import (
+    InvalidUnwrap,
+    aes_key_unwrap,
+    aes_key_wrap,
+)
+
+from exchange.errors import ConfigurationError, IntegrityBroken
+from exchange.model import SealedBody, Subject
+
+MASTER_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class SubjectVault:
+    """Tokens, subject keys and sealed bodies under one master key; safe to share between tasks."""
+
+    def __init__(self, master_key: bytes) -> None:
+        if len(master_key) != MASTER_KEY_BYTES:
+            msg = f"The store's master key must be {MASTER_KEY_BYTES} bytes."
+            raise ConfigurationError(msg)
+        self._wrapping_key = _derived(master_key, b"bhx subject key wrapping v1")
+        self._token_key = _derived(master_key, b"bhx subject tokens v1")
+        self._digest_key = _derived(master_key, b"bhx received digests v1")
+
+    def tokens_of(self, identifiers: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
+        """One 32-byte HMAC-SHA-256 token for each document, whatever its spelling.
+
+        NFKC, case folding, and without spaces, hyphens, dots and slashes: the same passport typed
+        twice is one traveller.
+        """
+        return tuple(
+            dict.fromkeys(
+                _hmac(self._token_key, f"{system}\x00{_normalised(value)}".encode())
+                for system, value in identifiers
+                if _normalised(value)
+            )
+        )
+
+    def digest_of(self, *parts: bytes) -> bytes:
+        """Keyed 32-byte digest of received bytes: equal bytes, equal digest; useless to others."""
+        framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+        return _hmac(self._digest_key, framed)
+
+    def new_subject(self) -> Subject:
+        """A traveller nobody knew, with a key of their own."""
+        return Subject(
+            subject_id=os.urandom(16).hex(),
+            wrapped_key=aes_key_wrap(self._wrapping_key, AESGCM.generate_key(256)),
+        )
+
+    def seal(self, subject: Subject, body: bytes, signature: str) -> SealedBody:
+        """The body under the subject's key (AES-256-GCM, random nonce before the ciphertext)."""
+        nonce = os.urandom(_NONCE_BYTES)
+        ciphertext = self._cipher(subject).encrypt(nonce, body, signature.encode())
+        return SealedBody(
+            subject_id=subject.subject_id, ciphertext=nonce + ciphertext, signature=signature
+        )
+
+    def open(self, subject: Subject, sealed: SealedBody) -> bytes:
+        """The exact bytes that were sealed.
+
+        Raises:
+            IntegrityBroken: the stored bytes, signature or key are not those that were written.
+        """
+        nonce, ciphertext = sealed.ciphertext[:_NONCE_BYTES], sealed.ciphertext[_NONCE_BYTES:]
+        try:
+            return self._cipher(subject).decrypt(nonce, ciphertext, sealed.signature.encode())
+        except InvalidTag as error:
+            msg = "A stored body does not open under its subject's key."
+            raise IntegrityBroken(msg) from error
+
+    def _cipher(self, subject: Subject) -> AESGCM:
+        try:
+            return AESGCM(aes_key_unwrap(self._wrapping_key, subject.wrapped_key))
+        except InvalidUnwrap as error:
+            msg = "A subject key does not unwrap: the master key is not the one it was made with."
+            raise IntegrityBroken(msg) from error
+
+
+def _derived(master_key: bytes, label: bytes) -> bytes:
+    return HKDFExpand(SHA256(), length=32, info=label).derive(master_key)
+
+
+def _hmac(key: bytes, data: bytes) -> bytes:
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+def _normalised(value: str) -> str:
+    folded = unicodedata.normalize("NFKC", value).casefold()
+    return "".join(character for character in folded if character not in " -./\t\u00a0")

@@ -1,0 +1,1 @@
+"""What the bytes mean: strict JSON, envelopes, FHIR profiles, terminology, trail entries."""

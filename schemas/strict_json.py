@@ -1,0 +1,143 @@
+"""Are these bytes one JSON value that every reader understands alike?
+
+RFC 8259 leaves duplicate names, lone surrogates and huge numbers to each implementation, so two
+systems could read one signed text differently. Here each of them is a violation (STANDARDS 0.1).
+"""
+
+import json
+from array import array
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate
+from typing import Any, NoReturn, Self
+
+from schemas.violation import Problem, SchemaViolation
+
+#: Numbers longer than this when written out are attacks, not measurements.
+_MOST_DIGITS = 4_300
+
+_ROOT = "$this"
+
+#: Each bracket becomes the byte of its step in depth, +1 or -1; all but quotes and brackets goes.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NEITHER_QUOTE_NOR_BRACKET = bytes(set(range(256)) - set(b'"[]{}'))
+
+
+class WrittenDecimal(Decimal):
+    """A JSON number with a fraction or an exponent, and how it was written.
+
+    FHIR gives meaning to precision: `0.40` is not `0.4`. Arithmetic returns a plain Decimal.
+
+    Attributes:
+        text: the number exactly as it stood in the JSON text.
+    """
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read a JSON number that `Decimal` can hold."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        """Copies and pickles keep the written form."""
+        return type(self), (self.text,)
+
+
+def read_json(data: bytes, *, max_bytes: int = 1_048_576, max_depth: int = 64) -> Any:
+    """Return the one JSON value (RFC 8259) that these bytes are in UTF-8.
+
+    Objects are dicts in the order sent, integers are int, other numbers are `WrittenDecimal`.
+
+    Raises:
+        SchemaViolation: the bytes are too many, not UTF-8, not JSON, nested deeper than
+            `max_depth`, or ambiguous (duplicate names, lone surrogates, absurd numbers).
+    """
+    if len(data) > max_bytes:
+        raise SchemaViolation(
+            Problem(
+                "too-long", _ROOT, f"The JSON text is too long: send {max_bytes} bytes at most."
+            )
+        )
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        _refuse(f"Byte {error.start} is not UTF-8: encode the JSON text in UTF-8.")
+    if text.startswith("\ufeff"):
+        _refuse("Remove the byte order mark: JSON starts with its first value (RFC 8259, 8.1).")
+    _require_depth(data, max_depth)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        # `error.msg` is left out: some of its texts quote what was sent.
+        _refuse(f"This is not JSON at line {error.lineno}, column {error.colno}: mend its syntax.")
+    if "\\u" in text:
+        _require_whole_characters(value)
+    return value
+
+
+def _refuse(text: str) -> NoReturn:
+    raise SchemaViolation(Problem("structure", _ROOT, text)) from None
+
+
+def _require_depth(data: bytes, max_depth: int) -> None:
+    """Bound the nesting before the recursive parser sees it.
+
+    Escaped backslashes and quotes go first, so that the quotes left open and close strings.
+    Text that is not JSON may be miscounted only behind its first error, and the parser stops there.
+    """
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    quotes_and_steps = data.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
+    steps = array("b", b"".join(quotes_and_steps.split(b'"')[::2]))
+    if max(accumulate(steps), default=0) > max_depth:
+        _refuse(f"The JSON text is nested too deeply: use at most {max_depth} levels.")
+
+
+def _require_whole_characters(value: Any) -> None:
+    """An escaped surrogate without its partner is no character: UTF-8 cannot write it."""
+    try:
+        json.dumps(value, ensure_ascii=False, check_circular=False, default=str).encode("utf-8")
+    except UnicodeEncodeError:
+        _refuse("A \\u escape is half of a surrogate pair: write the whole character.")
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) != len(members):
+        _refuse("An object has two members of the same name: keep one.")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        _refuse(f"A number is too long: write at most {_MOST_DIGITS} digits.")
+    return int(text)
+
+
+def _decimal(text: str) -> WrittenDecimal:
+    if len(text) <= _MOST_DIGITS:
+        try:
+            number = WrittenDecimal(text)
+        except InvalidOperation:
+            pass
+        else:
+            # 1e999999999 fits a Decimal, but writing it out would take all memory.
+            if number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS:
+                return number
+    _refuse(f"A number is too large, too small or too long: {_MOST_DIGITS} digits are the limit.")
+
+
+def _constant(_: str) -> NoReturn:
+    _refuse("NaN and Infinity are not JSON: leave the element out.")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_decimal,
+    parse_constant=_constant,
+    strict=True,
+)

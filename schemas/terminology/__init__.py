@@ -1,0 +1,1 @@
+"""Pinned terminology: which disease a code is about, as data with its version and sources."""

@@ -1,0 +1,301 @@
+"""One entry of the transparency trail: canonical JSON that names no traveller.
+
+An entry is a JSON object in its RFC 8785 (JCS) form. Its members are short strings and small
+integers under ASCII names, and for these Python's sorted, compact, unescaped JSON *is* the JCS
+form. Every entry carries 16 random bytes of salt, so that its leaf hash tells nothing to somebody
+who guesses at the rest. `content` is an HMAC-SHA-256 commitment under a key that erasure
+destroys; `document` and `statement` are SHA-256 digests of what holds no health data. All three
+are unpadded base64url.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+from schemas.violation import Problem, SchemaViolation
+
+VERSION = 1
+MAX_ENTRY_BYTES = 0xFFFF
+SALT_BYTES = 16
+MAX_ACKNOWLEDGED = 1000
+
+
+def _real_time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+# The last character of unpadded base64url carries fewer bits: only these spell whole bytes.
+Salt = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{21}[AQgw]$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+Time = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+    ),
+    AfterValidator(_real_time),
+]
+Name = Annotated[str, StringConstraints(min_length=1)]
+#: JCS writes integers as IEEE 754 doubles do; beyond this they would lose digits.
+Index = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Entry(_Strict):
+    """What every entry carries.
+
+    Attributes:
+        time: the exchange's clock, RFC 3339 UTC with milliseconds and `Z`.
+        salt: 16 random bytes, base64url.
+    """
+
+    v: Literal[1]
+    time: Time
+    salt: Salt
+
+
+class LogCreatedEntry(Entry):
+    """The first entry: the trail begins and has this name."""
+
+    type: Literal["log-created"]
+    origin: Name
+
+
+class AcceptedEntry(Entry):
+    """A message passed every check and the exchange took custody of it.
+
+    Attributes:
+        key: id of the publisher's key that signed it.
+    """
+
+    type: Literal["accepted"]
+    publisher: Name
+    message: Name
+    event: Name
+    content: Digest
+    key: Name
+
+
+class RefusedEntry(Entry):
+    """A message was refused; `publisher` is empty when nobody could be named."""
+
+    type: Literal["refused"]
+    publisher: str
+    message: str
+    reason: Name
+    content: Digest
+
+
+class EntryBasis(_Strict):
+    """Why a record may go to a recipient.
+
+    Attributes:
+        consent: content commitment of the message that brought the consent.
+        entry: trail index at which that message was accepted.
+    """
+
+    kind: Name
+    consent: str
+    entry: Index
+
+
+class ReleasedEntry(Entry):
+    """One delivery to one subscriber, on this basis and for this purpose.
+
+    Attributes:
+        number: counts the subscriber's deliveries from 1, withheld ones included.
+        content: commitment of what is delivered.
+        accepted: trail index of the accepted message.
+    """
+
+    type: Literal["released"]
+    delivery: Name
+    subscriber: Name
+    number: Number
+    purpose: Name
+    view: Name
+    basis: EntryBasis
+    content: Digest
+    accepted: Index
+    publisher: Name
+    message: Name
+
+
+class WithheldEntry(Entry):
+    """A delivery was stopped because its basis no longer held; its number stays used."""
+
+    type: Literal["withheld"]
+    delivery: Name
+    subscriber: Name
+    number: Number
+    reason: Name
+    accepted: Index
+
+
+class AcknowledgedEntry(Entry):
+    """A subscriber signed for these deliveries; `statement` is the digest of what it signed."""
+
+    type: Literal["acknowledged"]
+    subscriber: Name
+    deliveries: tuple[Name, ...] = Field(min_length=1, max_length=MAX_ACKNOWLEDGED)
+    statement: Digest
+
+
+class ParticipantEntry(Entry):
+    """The directory changed; `document` is the digest of the participant's new document."""
+
+    type: Literal[
+        "participant-admitted", "participant-suspended", "participant-changed", "key-rotated"
+    ]
+    participant: Name
+    document: Digest
+
+
+class ExchangeEntry(Entry):
+    """A process of the exchange started or stopped in this role."""
+
+    type: Literal["exchange-started", "exchange-stopped"]
+    role: Name
+
+
+class TrailReadEntry(Entry):
+    """Somebody read entries of the trail, which only auditors may."""
+
+    type: Literal["trail-read"]
+    reader: Name
+    what: Name
+
+
+TrailEntry = Annotated[
+    LogCreatedEntry
+    | AcceptedEntry
+    | RefusedEntry
+    | ReleasedEntry
+    | WithheldEntry
+    | AcknowledgedEntry
+    | ParticipantEntry
+    | ExchangeEntry
+    | TrailReadEntry,
+    Field(discriminator="type"),
+]
+
+_MODELS: tuple[type[Entry], ...] = (
+    LogCreatedEntry,
+    AcceptedEntry,
+    RefusedEntry,
+    ReleasedEntry,
+    WithheldEntry,
+    AcknowledgedEntry,
+    ParticipantEntry,
+    ExchangeEntry,
+    TrailReadEntry,
+)
+_COMMON = frozenset({*Entry.model_fields, "type"})
+_OWN_FIELDS: Mapping[str, frozenset[str]] = {
+    kind: frozenset(model.model_fields) - _COMMON
+    for model in _MODELS
+    for kind in model.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
+}
+_READER: TypeAdapter[TrailEntry] = TypeAdapter(TrailEntry)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
+def entry(kind: str, /, *, time: datetime, salt: bytes, **fields: object) -> bytes:
+    """Return the canonical bytes of an entry of type `kind` with its own `fields`.
+
+    Made for the hot path: the names of the fields, the salt and the size are checked here; their
+    values come from values that were checked when they were read.
+
+    Raises:
+        SchemaViolation: no entry type has these fields, or the entry is too long.
+    """
+    if _OWN_FIELDS.get(kind) != fields.keys():
+        raise _violation("TrailEntry", "A trail entry has exactly the fields of its type")
+    if len(salt) != SALT_BYTES:
+        raise _violation("TrailEntry.salt", "A trail entry's salt is 16 bytes")
+    encoded_salt = base64.urlsafe_b64encode(salt)[:-2].decode()
+    return entry_bytes(
+        {"v": VERSION, "type": kind, "time": entry_time(time), "salt": encoded_salt, **fields}
+    )
+
+
+def entry_time(at: datetime) -> str:
+    """Return the time as entries spell it: RFC 3339, UTC, milliseconds cut off, `Z`."""
+    if at.tzinfo is None:
+        raise _violation("TrailEntry.time", "A trail entry's time has a time zone")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def entry_bytes(entry: TrailEntry | Mapping[str, object]) -> bytes:
+    """Return the canonical (RFC 8785) bytes of an entry; they are what the trail hashes.
+
+    Raises:
+        SchemaViolation: the entry is longer than 65535 bytes or holds text that is not Unicode.
+    """
+    members = entry.model_dump() if isinstance(entry, BaseModel) else entry
+    try:
+        encoded = _ENCODER.encode(members).encode()
+    except UnicodeEncodeError:
+        raise _violation("TrailEntry", "A trail entry's text is Unicode") from None
+    if len(encoded) > MAX_ENTRY_BYTES:
+        raise _violation("TrailEntry", "A trail entry is at most 65535 bytes")
+    return encoded
+
+
+def read_entry(raw: bytes) -> TrailEntry:
+    """Read an entry; only exactly the canonical bytes are one.
+
+    Raises:
+        SchemaViolation: the bytes are not a trail entry in canonical form.
+    """
+    if len(raw) > MAX_ENTRY_BYTES:
+        raise _violation("TrailEntry", "A trail entry is at most 65535 bytes")
+    try:
+        read = _READER.validate_json(raw)
+    except ValidationError as error:
+        raise SchemaViolation([_problem(one) for one in error.errors()]) from None
+    if not _is_canonical(raw):
+        raise _violation("TrailEntry", "A trail entry is written in RFC 8785 canonical form")
+    return read
+
+
+def _is_canonical(raw: bytes) -> bool:
+    try:
+        return _ENCODER.encode(json.loads(raw)).encode() == raw
+    except (ValueError, RecursionError):
+        # A member that is repeated can hide anything from the model, which sees the last one.
+        return False
+
+
+def _problem(error: Any) -> Problem:
+    """Say where and what kind, from names that we chose; an unknown member's name is a value."""
+    location = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        location = location[:-1]
+    return Problem(
+        code="structure",
+        expression=".".join(["TrailEntry", *location]),
+        text=f"The trail entry does not fit its schema ({error['type']})",
+    )
+
+
+def _violation(expression: str, text: str) -> SchemaViolation:
+    return SchemaViolation(Problem(code="structure", expression=expression, text=text))
