@@ -1,9 +1,9 @@
 """Compose the bytes of a FHIR R4 message: a header, one record, and what the record refers to.
 
 Resources name each other as FHIR does at rest, `Patient/p1`; here each gets its `urn:uuid:` fullUrl
-and every such reference is rewritten to it. A resource whose id is a lower-case UUID keeps it as its
-fullUrl. Any other id is only a name inside this call: it is left out, and the fullUrl is derived
-from it and the message id, so the same input gives the same bytes.
+and every such reference is rewritten to it. A resource whose id is a lower-case UUID keeps it as
+its fullUrl. Any other id is only a name inside this call: it is left out, and the fullUrl is
+derived from it and the message id, so the same input gives the same bytes.
 """
 
 import json

@@ -77,6 +77,11 @@ class PublicJwk(BaseModel):
         """The id that signatures name: `kid` if it has one, else its thumbprint."""
         return self.kid or thumbprint(self)
 
+    @property
+    def signs_messages(self) -> bool:
+        """Whether it is of a kind that signs messages; the others only log in."""
+        return self.crv in {"Ed25519", "P-256"}
+
 
 def thumbprint(jwk: PublicJwk) -> str:
     """The key's RFC 7638 identity: SHA-256 of its required members, in base64url."""

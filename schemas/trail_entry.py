@@ -48,6 +48,8 @@ Time = Annotated[
     AfterValidator(_real_time),
 ]
 Name = Annotated[str, StringConstraints(min_length=1)]
+# A Literal[1] would take `true` and `1.0` as well.
+Version = Annotated[int, Field(ge=VERSION, le=VERSION)]
 #: JCS writes integers as IEEE 754 doubles do; beyond this they would lose digits.
 Index = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
@@ -65,7 +67,7 @@ class Entry(_Strict):
         salt: 16 random bytes, base64url.
     """
 
-    v: Literal[1]
+    v: Version
     time: Time
     salt: Salt
 

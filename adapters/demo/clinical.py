@@ -150,7 +150,6 @@ def _observation(
         "code": _concept(coding),
         "subject": _PATIENT,
         "effectiveDateTime": _instant(collected_at),
-        "performer": [_POST],
         "method": {"text": method},
         "specimen": {"reference": "Specimen/specimen"},
     }

@@ -106,7 +106,7 @@ def sample_records(
     doses: Doses = defaultdict(list)
     records = []
     for index, has_consent in enumerate(flags):
-        traveller = random.choice(people[:split] if has_consent else people[split:])
+        traveller = random.choice(people)
         sent_at = now - timedelta(seconds=count - 1 - index)
         post = random.choice(posts)
         product = _product(random, traveller, sent_at.date(), doses)
@@ -239,7 +239,6 @@ def _consent(
         "patient": {"reference": "Patient/traveller"},
         "dateTime": given_at.isoformat(timespec="seconds"),
         "performer": [{"reference": "Patient/traveller"}],
-        "organization": [{"reference": "Organization/post"}],
         "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTIN"}]},
         "provision": {
             "type": "permit",

@@ -574,7 +574,7 @@ SAMPLE = entry("released", time=NOON, salt=bytes(16), **FIELDS["released"])
         (b"12:00:00.123Z", b"12:60:00.123Z"),
         (b"12:00:00.123Z", b"12:00:00.123z"),
         (b'AA","subscriber"', b'AB","subscriber"'),
-        (b'A","type"', b'B","type"'),
+        (b'A","delivery"', b'B","delivery"'),
         (b'"content":"A', b'"content":"AA'),
         (b'{"accepted":1,', b'{"accepted":1,"also":1,'),
         (b'{"accepted":1,', b"{"),
