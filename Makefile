@@ -1,6 +1,6 @@
 # `make demo` and `make test` each do their own set-up; nothing else has to be run first.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format lint types contracts bench constraints clean
+.PHONY: help install demo test unit check format lint types contracts bench wheels constraints clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -41,6 +41,9 @@ contracts: $(INSTALLED) ## adapters -> exchange -> schemas, never back
 
 bench: $(INSTALLED) ## throughput and latency beside raw pass-through
 	@$(BIN)/bhx bench $(ARGS)
+
+wheels: ## dist/: this project and all it needs, to install without a network
+	@scripts/wheels.sh dist
 
 constraints: ## pin newer versions of everything, with hashes
 	@scripts/constraints.sh

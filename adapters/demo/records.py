@@ -106,7 +106,7 @@ def sample_records(
     doses: Doses = defaultdict(list)
     records = []
     for index, has_consent in enumerate(flags):
-        traveller = random.choice(people)
+        traveller = random.choice(people[:split] if has_consent else people[split:])
         sent_at = now - timedelta(seconds=count - 1 - index)
         post = random.choice(posts)
         product = _product(random, traveller, sent_at.date(), doses)

@@ -77,7 +77,7 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
     at = 0
     while at < len(bundle):
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
-        if at + 2 > len(bundle) or end > len(bundle) or len(entries) == TILE_WIDTH:
+        if end > len(bundle) or len(entries) == TILE_WIDTH:
             raise TileInvalid("An entry bundle is cut short or holds more than 256 entries")
         entries.append(bundle[at + 2 : end])
         at = end

@@ -255,6 +255,13 @@ def test_only_the_empty_root_is_consistent_with_every_tree():
         )
 
 
+def test_growing_from_an_older_size_ignores_what_its_tiles_hold_since():
+    later, _ = grown(100, 300)
+    again = grow(100, {tile: later[tile] for tile in right_edge(100)}, leaves(100, 300))
+    assert again.root == naive_root(0, 300)
+    assert again.tiles == later
+
+
 def test_a_short_or_missing_tile_and_a_leaf_outside_are_refused():
     tiles, _ = grown(300)
     short = {tile: content[:-32] for tile, content in tiles.items()}
@@ -263,7 +270,7 @@ def test_a_short_or_missing_tile_and_a_leaf_outside_are_refused():
     with pytest.raises(IntegrityBroken):
         grow(300, {}, leaves(300, 301))
     with pytest.raises(IntegrityBroken):
-        grow(300, tiles, [b"short"])
+        grow(300, tiles, [bytes(31), bytes(33)])
     with pytest.raises(IntegrityBroken):
         tree_root(300, short)
     for index in (-1, 300):
@@ -352,6 +359,7 @@ ROOT_LINE = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         f"{ORIGIN}\n5\n\n{ROOT_LINE}\n",
         f"{ORIGIN}\n5\n{ROOT_LINE}\r\n",
         f"{ORIGIN}\n5\n{ROOT_LINE}\nnote\x07\n",
+        f"{ORIGIN}\n5\n{ROOT_LINE}\n\nextension\n",
         "\n",
     ],
     ids=count(),
@@ -581,6 +589,7 @@ SAMPLE = entry("released", time=NOON, salt=bytes(16), **FIELDS["released"])
         (b'{"accepted":1,', b'{"accepted":1,"accepted":1,'),
         (b'{"accepted":1,', b'{"accepted":' + b"[" * 9000 + b"]" * 9000 + b',"accepted":1,'),
         (b'{"accepted":1,', b'{"accepted":NaN,"accepted":1,'),
+        (b'{"accepted":1,', b'{"accepted":' + b"9" * 5000 + b',"accepted":1,'),
         (b'{"accepted":1,', b'{"basis":{},"accepted":1,'),
         (b'"kind":"consent"', b'"kind":"consent","x":1'),
         (b'"view":"full"', b'"view":"' + b"f" * 65_535 + b'"'),

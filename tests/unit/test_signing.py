@@ -135,6 +135,22 @@ def test_signature_of_another_length_is_refused(key, length):
         verifying(key).verify(b"\x01" * length, BODY)
 
 
+def test_es256_signature_has_one_form_only():
+    key = SigningKey.generate("ES256")
+    signature = key.sign(BODY)
+    verifying(key).verify(signature, BODY)
+    with pytest.raises(UntrustedSender):
+        verifying(key).verify(signature[:32] + b"\0" + signature[32:], BODY)
+
+
+def test_private_scalar_has_one_length_only():
+    jwk = private_jwk()
+    scalar = base64.urlsafe_b64decode(jwk["d"] + "=")
+    jwk["d"] = base64.urlsafe_b64encode(b"\0" + scalar).rstrip(b"=").decode()
+    with pytest.raises(ConfigurationError):
+        SigningKey.from_jwk(jwk)
+
+
 def test_header_that_nobody_would_accept_is_not_signed(key):
     with pytest.raises(SchemaViolation):
         sign_detached(

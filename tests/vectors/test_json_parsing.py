@@ -1,6 +1,11 @@
-"""JSONTestSuite (nst/JSONTestSuite, MIT): y_ must be accepted, n_ refused, i_ must not crash."""
+"""JSONTestSuite (nst/JSONTestSuite, MIT): y_ is accepted, n_ refused, i_ does not crash.
+
+One y_ text is refused on purpose: it repeats a member name. RFC 8259 (4) says names SHOULD be
+unique; here they must be, because readers disagree on which one counts.
+"""
 
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -28,22 +33,18 @@ def accepted(path):
     return True
 
 
-def has_duplicate_names(path):
-    """Whether RFC 8259's SHOULD, which this exchange makes a MUST, is what the file tests."""
-    return "duplicated_key" in path.name
+REPEATS_A_NAME = "y_object_duplicated_key_and_value.json"
 
 
-def test_every_valid_text_is_accepted(vectors):
-    refused = [path.name for path in vectors("y", 47) if not accepted(path)]
-    assert refused == [path.name for path in vectors("y", 47) if has_duplicate_names(path)]
+def test_every_valid_text_but_the_one_that_repeats_a_name_is_accepted(vectors):
+    assert [path.name for path in vectors("y", 47) if not accepted(path)] == [REPEATS_A_NAME]
 
 
 def test_accepted_values_agree_with_an_ordinary_reader(vectors):
     for path in vectors("y", 47):
-        if not has_duplicate_names(path):
-            assert read_json(path.read_bytes()) == pytest.approx(json.loads(path.read_bytes())), (
-                path.name
-            )
+        if path.name != REPEATS_A_NAME:
+            data = path.read_bytes()
+            assert read_json(data) == json.loads(data, parse_float=Decimal), path.name
 
 
 def test_every_invalid_text_is_refused(vectors):

@@ -111,6 +111,16 @@ def test_brackets_in_strings_are_not_depth():
     assert read_json(f'["{text}"]'.encode()) == ["[" * 1_000 + '"' + "{" * 1_000 + "\\"]
 
 
+def test_quote_behind_an_escaped_backslash_closes_its_string():
+    inner = "[" * 100
+    assert read_json(rb'["\\", "' + inner.encode() + b'"]') == ["\\", inner]
+
+
+def test_byte_order_mark_is_named():
+    with pytest.raises(SchemaViolation, match="byte order mark"):
+        read_json(b"\xef\xbb\xbf{}")
+
+
 def test_many_siblings_are_not_depth():
     assert len(read_json(b"[" + b"[]," * 10_000 + b"{}]")) == 10_001
 

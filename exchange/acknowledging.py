@@ -1,0 +1,113 @@
+"""A subscriber's signed acknowledgement becomes a trail entry: non-repudiation of receipt."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from exchange.directory import Directory
+from exchange.directory_cache import DirectoryCache
+from exchange.errors import InvalidRecord, MalformedMessage, UntrustedSender
+from exchange.model import ReceivedMessage
+from exchange.opening import MOST_AHEAD
+from exchange.ports import Clock, LockedTrail, Store
+from exchange.recording import Recording
+from exchange.signing import verify_detached
+from exchange.trail.checkpoint import NoteSigner
+from schemas.acknowledgement import Acknowledgement
+from schemas.envelope import ACKNOWLEDGEMENT, Envelope, open_envelope
+from schemas.violation import Problem, SchemaViolation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementDesk:
+    """Records acknowledgements; safe to share between tasks."""
+
+    clock: Clock
+    store: Store
+    directory: DirectoryCache
+    signer: NoteSigner
+    origin: str
+
+    async def accept(self, received: ReceivedMessage) -> int:
+        """Record it durably and return how many deliveries it newly acknowledges.
+
+        Sending it again records nothing and returns 0.
+
+        Raises:
+            Refusal: it is not a signed acknowledgement of this subscriber's own deliveries;
+                nothing was recorded.
+            Unavailable: nothing was recorded, so retry.
+        """
+        at = self.clock.now()
+        directory = await self.directory.checked()
+        statement = self._verified(received, directory, at)
+        async with self.store.locked() as trail:
+            fresh = await _require_own(statement, trail)
+            if not fresh:
+                return 0
+            facts = await trail.facts_about(subscribers=[statement.subscriber])
+            recording = Recording(
+                head=trail.head, facts=facts, windows={}, origin=self.origin, now=at
+            )
+            recording.acknowledge(statement.subscriber, fresh, received, _digest(received))
+            await trail.save(recording.close(self.signer))
+            # If we crash before this returns, the subscriber sends it again: recorded or not.
+            await trail.commit()
+        return len(fresh)
+
+    def _verified(
+        self, received: ReceivedMessage, directory: Directory, at: datetime
+    ) -> Acknowledgement:
+        try:
+            envelope = open_envelope(received.signature or "")
+        except SchemaViolation as violation:
+            raise MalformedMessage(violation.problems) from None
+        issuer = envelope.header.issuer
+        if received.authenticated_as not in {None, issuer}:
+            raise _untrusted("iss", "The issuer must be the party the connection is of.")
+        subscriber = directory.require_active(issuer, "subscriber")
+        key = directory.require_key(subscriber, envelope.header.key_id, at)
+        verify_detached(envelope, received.body, key)
+        _require_current(envelope, at - timedelta(hours=subscriber.max_message_age_hours), at)
+        try:
+            statement = Acknowledgement.from_bytes(received.body)
+        except SchemaViolation as violation:
+            raise MalformedMessage(violation.problems) from None
+        if statement.subscriber != issuer:
+            raise _untrusted("iss", "A subscriber acknowledges for itself only.")
+        return statement
+
+
+def _require_current(envelope: Envelope, oldest: datetime, at: datetime) -> None:
+    if envelope.header.content_type != ACKNOWLEDGEMENT:
+        raise _untrusted("cty", f"Sign with cty {ACKNOWLEDGEMENT}.")
+    issued_at = datetime.fromtimestamp(envelope.header.issued_at, UTC)
+    if not oldest <= issued_at <= at + MOST_AHEAD:
+        raise _untrusted("iat", "The time of signing is too far from now: sign again.")
+
+
+async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[str]:
+    """The deliveries not acknowledged before, in the order given."""
+    rows = await trail.deliveries(statement.deliveries)
+    for delivery_id in statement.deliveries:
+        row = rows.get(delivery_id)
+        if row is None or row.released is None or row.pending.subscriber != statement.subscriber:
+            raise InvalidRecord(
+                Problem(
+                    "not-found",
+                    "Acknowledgement.deliveries",
+                    "Acknowledge only deliveries that this exchange made to you.",
+                )
+            )
+    return [one for one in dict.fromkeys(statement.deliveries) if not rows[one].acknowledged]
+
+
+def _digest(received: ReceivedMessage) -> str:
+    """SHA-256 over signature and body, which hold no health data, in base64url."""
+    signed = (received.signature or "").encode() + b"\n" + received.body
+    return base64.urlsafe_b64encode(hashlib.sha256(signed).digest()).rstrip(b"=").decode()
+
+
+def _untrusted(member: str, text: str) -> UntrustedSender:
+    return UntrustedSender(Problem("security", f"x-jws-signature.{member}", text))

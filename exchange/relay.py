@@ -1,0 +1,109 @@
+"""The relay: what could not go at once goes when there is room, by the same code.
+
+Two jobs, each safe to repeat and to run beside other relays:
+
+    release   waiting deliveries of a subscriber with room get their basis checked again and their
+              `released` or `withheld` leaf, in one transaction under the tree head's lock
+    resend    deliveries released a while ago but never marked sent are published again: a process
+              died between its commit and its mark
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from exchange.directory_cache import DirectoryCache
+from exchange.dispatch import Dispatcher
+from exchange.errors import Unavailable
+from exchange.ports import Clock, Store
+from exchange.proving import ProofDesk
+from exchange.recording import Recording
+from exchange.trail.checkpoint import NoteSigner
+from schemas.delivery import Delivery
+
+#: The most deliveries in one transaction or one publish.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """Lets waiting deliveries out, and sends again what was never marked sent.
+
+    Attributes:
+        resend_after: older than any publish still under way in a live process.
+        idle_seconds: how long to rest when there was nothing to do.
+    """
+
+    clock: Clock
+    store: Store
+    directory: DirectoryCache
+    dispatcher: Dispatcher
+    proofs: ProofDesk
+    signer: NoteSigner
+    origin: str
+    resend_after: timedelta = timedelta(seconds=10)
+    idle_seconds: float = 0.2
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; a store or broker that is away is waited for."""
+        while not stop.is_set():
+            try:
+                moved = await self.release_waiting() + await self.resend_unsent()
+            except Unavailable:
+                moved = 0
+            if not moved:
+                await _rest(stop, self.idle_seconds)
+
+    async def release_waiting(self) -> int:
+        """Release or withhold what fits every subscriber's window now; how many."""
+        directory = await self.directory.checked()
+        windows = {one.id: one.window for one in directory.subscribers()}
+        moved = 0
+        for subscriber in await self.store.subscribers_with_room(windows):
+            deliveries = await self._let_out(subscriber, windows[subscriber])
+            await self.dispatcher.dispatch(deliveries)
+            moved += len(deliveries)
+        return moved
+
+    async def resend_unsent(self) -> int:
+        """Publish again what was released before `resend_after` and not marked sent; how many."""
+        before = self.clock.now() - self.resend_after
+        rows = await self.store.unsent(released_before=before, limit=BATCH)
+        await self.dispatcher.dispatch(await self.proofs.deliveries_of(rows))
+        return len(rows)
+
+    async def _let_out(self, subscriber: str, window: int) -> list[Delivery]:
+        async with self.store.locked() as trail:
+            facts = await trail.facts_about(subscribers=[subscriber])
+            room = window - facts.outbox(subscriber).in_flight
+            waiting = await trail.waiting(subscriber, min(max(room, 0), BATCH))
+            if not waiting:
+                return []
+            consents = await trail.facts_about(subject_ids=[one.subject_id for one in waiting])
+            facts.consents = consents.consents
+            recording = Recording(
+                head=trail.head,
+                facts=facts,
+                windows={subscriber: window},
+                origin=self.origin,
+                now=self.clock.now(),
+            )
+            for pending in waiting:
+                recording.let_out(pending)
+            recorded = recording.close(self.signer)
+            await trail.save(recorded)
+            # If we crash before this returns: waiting as before, or released and unsent.
+            await trail.commit()
+        numbers = [one.number for one in waiting]
+        rows = await self.store.delivery_rows(
+            subscriber, after=min(numbers) - 1, limit=len(numbers)
+        )
+        return await self.proofs.deliveries_of(rows)
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
