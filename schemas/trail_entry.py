@@ -223,8 +223,7 @@ _ENCODER = json.JSONEncoder(
 def entry(kind: str, /, *, time: datetime, salt: bytes, **fields: object) -> bytes:
     """Return the canonical bytes of an entry of type `kind` with its own `fields`.
 
-    Made for the hot path: the names of the fields, the salt and the size are checked here; their
-    values come from values that were checked when they were read.
+    Made for the hot path: only field names, salt and size are checked; values were when read.
 
     Raises:
         SchemaViolation: no entry type has these fields, or the entry is too long.
@@ -283,8 +282,7 @@ def _is_canonical(raw: bytes) -> bool:
     try:
         return _ENCODER.encode(json.loads(raw)).encode() == raw
     except ValueError:
-        # The model sees the last of repeated members; an earlier one can hold, say, a number
-        # too long for Python. Depth is no danger: the model's own parser stops far earlier.
+        # Two parsers that disagree about the same bytes: not an entry.
         return False
 
 

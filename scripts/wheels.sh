@@ -12,6 +12,6 @@ trap 'rm -rf "$work"' EXIT
 pip="$work/venv/bin/python -m pip --quiet --disable-pip-version-check"
 
 $pip wheel --require-hashes --requirement constraints.txt --wheel-dir "$folder"
-$pip install --no-index --find-links "$folder" setuptools
+$pip install --upgrade --no-index --find-links "$folder" setuptools
 rm -rf build # a module deleted since the last build would be packed again
 $pip wheel --no-deps --no-build-isolation --no-index --wheel-dir "$folder" .

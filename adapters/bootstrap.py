@@ -1,0 +1,158 @@
+"""The composition root: the one place that knows which concrete parts make an exchange.
+
+Only entry points import this, and nothing imports entry points.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters.key_files import ExchangeKeys, load_or_create_exchange_keys
+from adapters.rabbitmq.connection import RabbitConnection
+from adapters.rabbitmq.publisher import RabbitPublisher
+from adapters.rabbitmq.topology import declare_topology
+from adapters.settings import Settings
+from adapters.store.migrate import migrate
+from adapters.store.store import SqlStore
+from exchange.acknowledging import AcknowledgementDesk
+from exchange.admission import Admissions
+from exchange.directory import Directory
+from exchange.directory_cache import DirectoryCache
+from exchange.dispatch import Dispatcher
+from exchange.intake import Intake
+from exchange.opening import MessageOpener
+from exchange.ports import Clock, Publisher, Store
+from exchange.processor import MessageProcessor
+from exchange.proving import ProofDesk
+from exchange.relay import Relay
+from exchange.subjects import SubjectVault
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The current time, UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """Every part of a running exchange, wired."""
+
+    settings: Settings
+    clock: Clock
+    keys: ExchangeKeys = field(repr=False)
+    store: Store
+    directory: DirectoryCache
+    processor: MessageProcessor
+    proofs: ProofDesk
+    dispatcher: Dispatcher
+    intake: Intake
+    relay: Relay
+    acknowledgements: AcknowledgementDesk
+    admissions: Admissions
+    broker: RabbitConnection | None = None
+
+
+@asynccontextmanager
+async def open_exchange(
+    settings: Settings, *, clock: Clock | None = None, store: Store | None = None
+) -> AsyncIterator[Exchange]:
+    """An exchange as the settings say, closed on leaving.
+
+    Raises:
+        ConfigurationError: a setting or key is wrong.
+        Unavailable: the database or the broker does not answer.
+    """
+    async with AsyncExitStack() as stack:
+        if store is None:
+            store = await _open_store(settings)
+        stack.push_async_callback(store.close)
+        broker = None
+        if settings.broker is not None:
+            broker = await RabbitConnection.open(settings.broker)
+            stack.push_async_callback(broker.close)
+        keys = load_or_create_exchange_keys(settings.data / "keys", settings.origin)
+        yield compose(
+            settings,
+            clock=clock or SystemClock(),
+            keys=keys,
+            store=store,
+            broker=broker,
+            publisher=RabbitPublisher(broker) if broker is not None else None,
+        )
+
+
+def compose(
+    settings: Settings,
+    *,
+    clock: Clock,
+    keys: ExchangeKeys,
+    store: Store,
+    broker: RabbitConnection | None = None,
+    publisher: Publisher | None = None,
+) -> Exchange:
+    """Wire the parts; tests pass their own."""
+    origin, signer = settings.origin, keys.note_signer
+    vault = SubjectVault(keys.master)
+    directory = DirectoryCache(store)
+    proofs = ProofDesk(store, vault)
+
+    async def prepare_queues(known: Directory) -> None:
+        if broker is not None:
+            await declare_topology(broker, known.participants())
+
+    dispatcher = Dispatcher(
+        clock=clock,
+        store=store,
+        directory=directory,
+        publisher=publisher,
+        prepare_queues=prepare_queues if broker is not None else None,
+    )
+    processor = MessageProcessor(
+        clock=clock,
+        directory=directory,
+        store=store,
+        vault=vault,
+        opener=MessageOpener(vault, settings.max_message_bytes),
+        signer=signer,
+        proofs=proofs,
+        origin=origin,
+    )
+    return Exchange(
+        settings=settings,
+        clock=clock,
+        keys=keys,
+        store=store,
+        directory=directory,
+        processor=processor,
+        proofs=proofs,
+        dispatcher=dispatcher,
+        intake=Intake(
+            processor=processor, dispatcher=dispatcher, batch_size=settings.batch_size
+        ),
+        relay=Relay(
+            clock=clock,
+            store=store,
+            directory=directory,
+            dispatcher=dispatcher,
+            proofs=proofs,
+            signer=signer,
+            origin=origin,
+        ),
+        acknowledgements=AcknowledgementDesk(
+            clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        broker=broker,
+    )
+
+
+async def _open_store(settings: Settings) -> Store:
+    if settings.database is None:
+        Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    await migrate(settings.database_url)
+    return await SqlStore.open(settings.database_url)
