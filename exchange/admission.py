@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange.errors import ConfigurationError
+from exchange.errors import ConfigurationError, UntrustedSender
 from exchange.facts import Facts
 from exchange.ports import Clock, Store
 from exchange.recording import Recording
+from exchange.signing import VerifyingKey
 from exchange.trail.checkpoint import NoteSigner
 from schemas.participant import Participant, ParticipantKey
 
@@ -35,6 +36,9 @@ class Admissions:
 
         Admitting the very same document again changes nothing and returns `unchanged`.
         """
+
+        for key in participant.keys:
+            _require_usable(key)
 
         def change(known: Mapping[str, Participant]) -> tuple[str, Participant]:
             standing = known.get(participant.id)
@@ -64,6 +68,7 @@ class Admissions:
     ) -> str:
         """Add a key; the others end at `old_keys_until`, or are revoked now if compromised."""
         now = self.clock.now()
+        _require_usable(key)
 
         def change(known: Mapping[str, Participant]) -> tuple[str, Participant]:
             standing = _require_known(known, participant_id)
@@ -110,6 +115,15 @@ def _require_known(known: Mapping[str, Participant], participant_id: str) -> Par
         msg = "No participant of that id is admitted: see `bhx participant list`."
         raise ConfigurationError(msg)
     return known[participant_id]
+
+
+def _require_usable(key: ParticipantKey) -> None:
+    try:
+        if key.jwk.signs_messages:
+            VerifyingKey.from_jwk(key.jwk)
+    except UntrustedSender as error:
+        msg = "A key of the document is not a safe public key: make one with `bhx key new`."
+        raise ConfigurationError(msg) from error
 
 
 def _ended(

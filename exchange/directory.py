@@ -1,6 +1,7 @@
 """Who may take part, with which keys, at a given time: an immutable snapshot of the directory."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,12 +27,14 @@ class Directory:
     def of(cls, version: int, participants: Iterable[Participant]) -> "Directory":
         """A snapshot; every key that can sign messages is parsed once, here."""
         listed = {participant.id: participant for participant in participants}
-        keys = {
-            (participant.id, key.jwk.key_id): VerifyingKey.from_jwk(key.jwk)
-            for participant in listed.values()
-            for key in participant.keys
-            if key.jwk.signs_messages
-        }
+        keys: dict[tuple[str, str], VerifyingKey] = {}
+        for participant in listed.values():
+            for key in participant.keys:
+                # A key that cannot be used must cost its owner only, so it is left out here;
+                # `exchange.admission` does not let one in.
+                with suppress(UntrustedSender):
+                    if key.jwk.signs_messages:
+                        keys[participant.id, key.jwk.key_id] = VerifyingKey.from_jwk(key.jwk)
         return cls(version, listed, keys)
 
     def participant(self, participant_id: str) -> Participant | None:

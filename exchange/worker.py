@@ -10,19 +10,17 @@ What a crash leaves behind at each step (tests/crash holds one test a row):
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 from exchange.dispatch import Dispatcher
-from exchange.errors import ExchangeError, IntegrityBroken, Unavailable
-from exchange.ports import Incoming, MessageSource
+from exchange.errors import IntegrityBroken, Unavailable
+from exchange.patience import GivenUp, Pause, until_available
+from exchange.ports import Incoming, MessageSource, Store
 from exchange.processor import MessageProcessor, Outcome
 from schemas.receipt import Receipt
 
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
-
-_T = TypeVar("_T")
+#: So many failures in a row, while the store answers others, and the messages are set apart.
+_MOST_FAILURES = 3
 
 #: Told of every settled message: the incoming, its outcome.
 ObserveOutcome = Callable[[Incoming, Outcome], None]
@@ -35,6 +33,7 @@ class Worker:
         self,
         *,
         source: MessageSource,
+        store: Store,
         processor: MessageProcessor,
         dispatcher: Dispatcher,
         batch_size: int = 100,
@@ -44,6 +43,7 @@ class Worker:
     ) -> None:
         """Decide at most `batch_size` at once, in lanes that overlap checks with commits."""
         self._source = source
+        self._store = store
         self._processor = processor
         self._dispatcher = dispatcher
         self._batch_size = batch_size
@@ -68,7 +68,7 @@ class Worker:
         await self._source.stop_receiving()
 
     async def _lane(self) -> None:
-        pause = _Pause(self._stopping)
+        pause = Pause(self._stopping)
         while not self._stopping.is_set():
             try:
                 batch = await self._source.receive(self._batch_size)
@@ -81,44 +81,61 @@ class Worker:
 
     async def _settle(self, batch: Sequence[Incoming]) -> None:
         try:
-            outcomes = await self._while_unavailable(
-                lambda: self._processor.process([one.received for one in batch])
+            outcomes = await until_available(
+                lambda: self._processor.process([one.received for one in batch]),
+                self._stopping,
+                is_hopeless=self._is_about_these_messages,
             )
-        except IntegrityBroken:
-            raise
-        except _GivenUp:
+        except (IntegrityBroken, GivenUp) as error:
+            if isinstance(error, IntegrityBroken):
+                raise
             return  # we are stopping and the store is away: unacknowledged, they come again
         except Exception as error:  # noqa: BLE001 - a bug: only the message at fault goes aside
-            await self._isolate(batch, error)
+            await self._set_apart(batch, error)
             return
         try:
-            await self._while_unavailable(lambda: self._hand_out(batch, outcomes))
+            await until_available(lambda: self._hand_out(outcomes), self._stopping)
             await self._source.acknowledge(await self._answerable(batch, outcomes))
-        except _GivenUp:
-            return  # decided but not handed out: they come again and get the same receipts
-        except Unavailable:
-            return  # the source forgot them, so it hands them out again
+        except (GivenUp, Unavailable):
+            return  # decided but perhaps not handed out: they come again, for the same receipts
         if self._observe is not None:
             for incoming, outcome in zip(batch, outcomes, strict=True):
                 self._observe(incoming, outcome)
 
-    async def _isolate(self, batch: Sequence[Incoming], error: Exception) -> None:
+    async def _is_about_these_messages(self, failures: int) -> bool:
+        """Whether the store answers others, so that waiting longer helps nobody."""
+        if failures < _MOST_FAILURES:
+            return False
+        try:
+            await self._store.directory_version()
+        except Unavailable:
+            return False
+        return True
+
+    async def _set_apart(self, batch: Sequence[Incoming], error: Exception) -> None:
+        """Find the message at fault; it is tried later, or, for a bug, goes to the dead letters."""
         if len(batch) > 1:
             for one in batch:
                 await self._settle([one])
             return
-        if self._observe_bug is not None:
-            self._observe_bug(error)
-        await self._put_aside(batch[0], "internal-error")
+        try:
+            if isinstance(error, Unavailable):
+                await self._source.retry_later(batch[0])
+            else:
+                if self._observe_bug is not None:
+                    self._observe_bug(error)
+                await self._source.dead_letter(batch[0], "internal-error")
+        except Unavailable:
+            return  # not acknowledged, so it comes again
 
-    async def _hand_out(self, batch: Sequence[Incoming], outcomes: Sequence[Outcome]) -> None:
+    async def _hand_out(self, outcomes: Sequence[Outcome]) -> None:
         await self._dispatcher.dispatch(
             [delivery for outcome in outcomes for delivery in outcome.deliveries]
         )
         answers: list[tuple[str, Receipt]] = []
         for outcome in outcomes:
             if outcome.answer_to and await self._dispatcher.can_answer(outcome.answer_to):
-                answers.append((outcome.answer_to, outcome.receipt))  # noqa: PERF401 - awaits
+                answers.append((outcome.answer_to, outcome.receipt))
         await self._dispatcher.answer(answers)
 
     async def _answerable(
@@ -130,44 +147,6 @@ class Worker:
             if await self._dispatcher.can_answer(outcome.answer_to):
                 answered.append(incoming)
             else:
-                await self._put_aside(incoming, outcome.decision.reason or "nobody-to-answer")
+                reason = outcome.decision.reason or "nobody-to-answer"
+                await self._source.dead_letter(incoming, reason)
         return answered
-
-    async def _put_aside(self, incoming: Incoming, reason: str) -> None:
-        try:
-            await self._source.dead_letter(incoming, reason)
-        except Unavailable:
-            return  # not acknowledged, so it comes again
-
-    async def _while_unavailable(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Repeat the attempt until it works; hold the messages, so that none is worn out."""
-        pause = _Pause(self._stopping)
-        while True:
-            try:
-                return await attempt()
-            except Unavailable as error:
-                if self._stopping.is_set():
-                    raise _GivenUp from error
-                await pause.longer()
-
-
-class _GivenUp(ExchangeError):
-    """We are stopping while a dependency is away."""
-
-
-class _Pause:
-    """Waits longer each time, but never past a stop."""
-
-    def __init__(self, stopping: asyncio.Event) -> None:
-        self._stopping = stopping
-        self._seconds = _FIRST_PAUSE_SECONDS
-
-    def reset(self) -> None:
-        self._seconds = _FIRST_PAUSE_SECONDS
-
-    async def longer(self) -> None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            self._seconds = min(self._seconds * 2, _LONGEST_PAUSE_SECONDS)

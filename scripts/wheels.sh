@@ -7,11 +7,11 @@ cd "$(dirname "$0")/.."
 folder=${1:-dist}
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" build' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 pip="$work/venv/bin/python -m pip --quiet --disable-pip-version-check"
 
 $pip wheel --require-hashes --requirement constraints.txt --wheel-dir "$folder"
 $pip install --upgrade --no-index --find-links "$folder" setuptools
-rm -rf build # a module deleted since the last build would be packed again
+rm -rf build # else a module deleted since the last build would be packed again
 $pip wheel --no-deps --no-build-isolation --no-index --wheel-dir "$folder" .

@@ -10,7 +10,7 @@ import aio_pika
 import asyncpg
 import pytest
 
-from tests.services import discover
+from tests.services import debian, discover
 from tests.services.databases import create_database, drop_database, plain_url
 from tests.services.processes import ServiceFailed, ServiceMissing, free_port, kill_group
 from tests.services.wire import amqp_answers, postgres_answers
@@ -148,6 +148,20 @@ def test_where_nothing_runs_a_private_server_is_started_and_removed(monkeypatch,
         assert url not in {nowhere, postgres_server}
         assert postgres_answers(url)
     assert not postgres_answers(url)
+
+
+def test_debian_packages_are_installed_without_starting_their_services(tmp_path, monkeypatch):
+    policy, calls = tmp_path / "policy-rc.d", tmp_path / "calls"
+    apt_get = tmp_path / "apt-get"
+    apt_get.write_text(f'#!/bin/sh\n{policy}\necho "$1 may start: $?" >>{calls}\n')
+    apt_get.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(debian, "POLICY", policy)
+
+    debian.install(["rabbitmq-server"])
+
+    assert calls.read_text() == "update may start: 101\ninstall may start: 101\n"
+    assert not policy.exists()
 
 
 def test_ending_a_process_group_ends_its_children():
