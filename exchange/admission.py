@@ -36,7 +36,6 @@ class Admissions:
 
         Admitting the very same document again changes nothing and returns `unchanged`.
         """
-
         for key in participant.keys:
             _require_usable(key)
 

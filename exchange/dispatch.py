@@ -50,7 +50,7 @@ class Dispatcher:
         # the subscriber's client drops the repeats.
         await self._store.mark_sent([one.delivery for one in deliveries], self._clock.now())
 
-    async def answer(self, receipts: Iterable[tuple[str, Receipt]]) -> None:
+    async def answer(self, receipts: Iterable[tuple[str | None, Receipt]]) -> None:
         """Put receipts into the publishers' queues. If this is lost, the message comes again.
 
         Raises:
@@ -67,13 +67,14 @@ class Dispatcher:
                 headers={},
             )
             for to, receipt in receipts
+            if to
         )
 
-    async def can_answer(self, participant_id: str | None) -> bool:
-        """Whether that participant has a queue for receipts."""
+    async def answerable(self, participant_ids: Iterable[str | None]) -> frozenset[str]:
+        """Those of these that have a queue for receipts."""
         directory = await self._directory.current()
-        participant = directory.participant(participant_id) if participant_id else None
-        return participant is not None and "publisher" in participant.roles
+        known = (directory.participant(one) for one in participant_ids if one)
+        return frozenset(one.id for one in known if one and "publisher" in one.roles)
 
     async def _publish(self, outgoing: Iterable[Outgoing]) -> None:
         messages = list(outgoing)

@@ -17,7 +17,6 @@ from exchange.errors import IntegrityBroken, Unavailable
 from exchange.patience import GivenUp, Pause, until_available
 from exchange.ports import Incoming, MessageSource, Store
 from exchange.processor import MessageProcessor, Outcome
-from schemas.receipt import Receipt
 
 #: So many failures in a row, while the store answers others, and the messages are set apart.
 _MOST_FAILURES = 3
@@ -94,8 +93,8 @@ class Worker:
             await self._set_apart(batch, error)
             return
         try:
-            await until_available(lambda: self._hand_out(outcomes), self._stopping)
-            await self._source.acknowledge(await self._answerable(batch, outcomes))
+            answerable = await until_available(lambda: self._hand_out(outcomes), self._stopping)
+            await self._acknowledge(batch, outcomes, answerable)
         except (GivenUp, Unavailable):
             return  # decided but perhaps not handed out: they come again, for the same receipts
         if self._observe is not None:
@@ -128,25 +127,26 @@ class Worker:
         except Unavailable:
             return  # not acknowledged, so it comes again
 
-    async def _hand_out(self, outcomes: Sequence[Outcome]) -> None:
+    async def _hand_out(self, outcomes: Sequence[Outcome]) -> frozenset[str]:
+        """Publish deliveries and receipts; the participants that could be answered."""
         await self._dispatcher.dispatch(
             [delivery for outcome in outcomes for delivery in outcome.deliveries]
         )
-        answers: list[tuple[str, Receipt]] = []
-        for outcome in outcomes:
-            if outcome.answer_to and await self._dispatcher.can_answer(outcome.answer_to):
-                answers.append((outcome.answer_to, outcome.receipt))
-        await self._dispatcher.answer(answers)
+        answerable = await self._dispatcher.answerable(one.answer_to for one in outcomes)
+        await self._dispatcher.answer(
+            (one.answer_to, one.receipt) for one in outcomes if one.answer_to in answerable
+        )
+        return answerable
 
-    async def _answerable(
-        self, batch: Sequence[Incoming], outcomes: Sequence[Outcome]
-    ) -> list[Incoming]:
-        """Those that were answered; a refusal nobody can be told of goes to the dead letters."""
+    async def _acknowledge(
+        self, batch: Sequence[Incoming], outcomes: Sequence[Outcome], answerable: frozenset[str]
+    ) -> None:
+        """Settle with the source; a refusal nobody can be told of goes to the dead letters."""
         answered: list[Incoming] = []
         for incoming, outcome in zip(batch, outcomes, strict=True):
-            if await self._dispatcher.can_answer(outcome.answer_to):
+            if outcome.answer_to in answerable:
                 answered.append(incoming)
             else:
                 reason = outcome.decision.reason or "nobody-to-answer"
                 await self._source.dead_letter(incoming, reason)
-        return answered
+        await self._source.acknowledge(answered)
