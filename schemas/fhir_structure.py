@@ -69,26 +69,24 @@ def require_structure(bundle: dict[str, Any]) -> None:
 
 def _require_json_shape(value: Any, expression: str) -> None:
     """FHIR JSON has no null (but in primitive arrays), no empty object and no empty array."""
-    if isinstance(value, dict):
-        if not value:
-            raise SchemaViolation(
-                Problem("structure", expression, "FHIR has no empty objects: leave it out.")
-            )
-        _require_known_type(value, expression)
-        for name, member in value.items():
-            _require_json_shape(member, f"{expression}.{_element_name(name)}")
-    elif isinstance(value, list):
-        if not value:
-            raise SchemaViolation(
-                Problem("structure", expression, "FHIR has no empty arrays: leave it out.")
-            )
-        for index, member in enumerate(value):
-            if member is not None:
-                _require_json_shape(member, f"{expression}[{index}]")
-    elif value is None:
+    if value is None:
         raise SchemaViolation(
             Problem("structure", expression, "FHIR has no null: leave the element out.")
         )
+    if not isinstance(value, dict | list):
+        return
+    if not value:
+        raise SchemaViolation(
+            Problem("structure", expression, "FHIR has no empty objects or arrays: leave it out.")
+        )
+    if isinstance(value, dict):
+        _require_known_type(value, expression)
+        for name, member in value.items():
+            _require_json_shape(member, f"{expression}.{_element_name(name)}")
+        return
+    for index, member in enumerate(value):
+        if member is not None:
+            _require_json_shape(member, f"{expression}[{index}]")
 
 
 def _require_known_type(value: dict[str, Any], expression: str) -> None:

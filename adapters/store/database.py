@@ -1,0 +1,218 @@
+"""One database, PostgreSQL or SQLite: connections, transactions, and how both are kept safe.
+
+PostgreSQL: a transaction takes the tree head's row lock; `synchronous_commit` is never off.
+SQLite: a write begins IMMEDIATE, in write-ahead mode with a sync at every commit.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import asyncpg
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adapters.store.driver_errors import DRIVER_ERRORS, driver_errors
+from exchange.errors import ConfigurationError
+
+Kind = Literal["postgresql", "sqlite"]
+
+CONNECT_SECONDS = 10.0
+#: The longest a statement may take; far above any we send.
+STATEMENT_SECONDS = 60.0
+
+#: A process that stops while it holds the tree head must not stop the others for ever.
+_POSTGRES_SETTINGS = {
+    "application_name": "bhx",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+    "jit": "off",
+}
+_DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA busy_timeout = 30000",
+)
+_EXPECTED = (
+    "The database must be postgresql://user@host/name or sqlite:///path/to/file "
+    "(four slashes for an absolute path)."
+)
+
+
+class Database:
+    """Connections to one database; safe to share between tasks of one event loop."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: `postgresql://…` with any parameter libpq knows and asyncpg reads, or
+                `sqlite:///path`.
+            pool_size: the most connections of this process.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        parsed = _parsed(url)
+        self.kind: Kind = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql"
+        engine = _sqlite(parsed, pool_size) if self.kind == "sqlite" else _postgres(url, pool_size)
+        self._engine = engine
+        if self.kind == "sqlite":
+            self._reads, self._writes = engine, engine.execution_options(bhx_begin="BEGIN IMMEDIATE")
+        else:
+            self._reads, self._writes = (
+                engine.execution_options(isolation_level="AUTOCOMMIT"),
+                engine,
+            )
+        # Tasks of this process wait here rather than each with a connection, or spinning.
+        self._writers = asyncio.Lock()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement stands for itself and sees what is committed."""
+        connection = await _connected(self._reads)
+        try:
+            yield connection
+        finally:
+            await _released(connection)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction; leaving without `commit` undoes it. Others of this process wait."""
+        async with self._writers:
+            connection = await _connected(self._writes)
+            try:
+                yield connection
+            finally:
+                await _released(connection)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        with driver_errors():
+            await self._engine.dispose()
+
+
+async def commit(connection: AsyncConnection) -> None:
+    """Commit to the end, even if the caller is cancelled meanwhile: then that is raised after.
+
+    Raises:
+        Unavailable: it is not known whether it was committed.
+    """
+    with driver_errors():
+        await _to_the_end(connection.commit())
+
+
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    with driver_errors():
+        return await engine.connect()
+
+
+async def _released(connection: AsyncConnection) -> None:
+    """Give the connection back, rolled back; one that cannot be is thrown away."""
+    try:
+        await _to_the_end(connection.close())
+    except DRIVER_ERRORS:
+        with contextlib.suppress(*DRIVER_ERRORS):
+            await connection.invalidate()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await the work; a cancellation is raised once it has ended, never inside it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()
+        raise cancelled
+    await task
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(_EXPECTED) from None
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        return parsed.set(drivername="postgresql+asyncpg")
+    if parsed.drivername not in {"sqlite", "sqlite+aiosqlite"}:
+        raise ConfigurationError(_EXPECTED)
+    if parsed.database in {None, "", ":memory:"}:
+        raise ConfigurationError("SQLite must be given a file: what is only in memory is lost.")
+    return parsed.set(drivername="sqlite+aiosqlite")
+
+
+def _postgres(url: str, pool_size: int) -> AsyncEngine:
+    # asyncpg reads the URL itself: it knows sslmode, passfile, several hosts and the like.
+    dsn = "postgresql" + url[url.index(":") :]
+
+    async def connect(*_: object, **__: object) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings=_POSTGRES_SETTINGS,
+        )
+        await connection.execute(_DURABLE)
+        return connection
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        pool_use_lifo=True,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _require_open(dbapi_connection: Any, *_: object) -> None:
+        # Costs no round trip: asyncpg noticed when the server went away. The pool takes another.
+        if dbapi_connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
+
+
+def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
+    folder = Path(url.database or "").parent
+    if not folder.is_dir() and not (url.database or "").startswith("file:"):
+        raise ConfigurationError("The folder of the SQLite database does not exist: create it.")
+    engine = create_async_engine(
+        url,
+        # The driver must not begin transactions by itself: we say when, and how.
+        connect_args={"isolation_level": None},
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        pool_use_lifo=True,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_up(dbapi_connection: Any, _: object) -> None:
+        cursor = dbapi_connection.cursor()
+        for pragma in _SQLITE_PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get("bhx_begin")
+        if statement is not None:
+            connection.exec_driver_sql(statement)
+
+    return engine
