@@ -76,6 +76,14 @@ class Dispatcher:
         known = (directory.participant(one) for one in participant_ids if one)
         return frozenset(one.id for one in known if one and "publisher" in one.roles)
 
+    async def prepare(self) -> None:
+        """Make sure that everybody in the directory has queues.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        await self._ready_directory()
+
     async def _publish(self, outgoing: Iterable[Outgoing]) -> None:
         messages = list(outgoing)
         if messages and self._publisher is not None:

@@ -1,11 +1,12 @@
 """The relay: what could not go at once goes when there is room, by the same code.
 
-Two jobs, each safe to repeat and to run beside other relays:
+Three jobs, each safe to repeat and to run beside other relays:
 
     release   waiting deliveries of a subscriber with room get their basis checked again and their
               `released` or `withheld` leaf, in one transaction under the tree head's lock
     resend    deliveries released a while ago but never marked sent are published again: a process
               died between its commit and its mark
+    prepare   participants admitted meanwhile get their queues
 """
 
 import asyncio
@@ -49,6 +50,7 @@ class Relay:
         while not stop.is_set():
             try:
                 moved = await self.release_waiting() + await self.resend_unsent()
+                await self.dispatcher.prepare()
             except Unavailable:
                 moved = 0
             if not moved:

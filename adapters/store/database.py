@@ -67,7 +67,10 @@ class Database:
         engine = _sqlite(parsed, pool_size) if self.kind == "sqlite" else _postgres(url, pool_size)
         self._engine = engine
         if self.kind == "sqlite":
-            self._reads, self._writes = engine, engine.execution_options(bhx_begin="BEGIN IMMEDIATE")
+            self._reads, self._writes = (
+                engine,
+                engine.execution_options(bhx_begin="BEGIN IMMEDIATE"),
+            )
         else:
             self._reads, self._writes = (
                 engine.execution_options(isolation_level="AUTOCOMMIT"),
@@ -94,6 +97,14 @@ class Database:
                 yield connection
             finally:
                 await _released(connection)
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement commits at once, without the tree head."""
+        # SQLite knows one writer only, and its own waiting spins.
+        queue = self._writers if self.kind == "sqlite" else contextlib.nullcontext()
+        async with queue, self.reading() as connection:
+            yield connection
 
     async def close(self) -> None:
         """Close every connection."""

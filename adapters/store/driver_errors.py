@@ -1,8 +1,8 @@
-"""Which of our errors is a driver's error? Nothing of SQLAlchemy or its drivers leaves this package.
+"""Which of our errors is a driver's error? No error of a driver leaves this package.
 
-    no connection, no time, no room, locked, shutting down    Unavailable: try again
-    the server refuses who or what we are                      Unavailable: try again, once mended
-    anything else, such as a key that exists already           IntegrityBroken: stop
+no connection, no time, no room, locked, shutting down    Unavailable: try again
+the server refuses who or what we are                      Unavailable: try again, once mended
+anything else, such as a key that exists already           IntegrityBroken: stop
 """
 
 import sqlite3

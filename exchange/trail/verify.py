@@ -14,7 +14,7 @@ The argument, numbered here and again at the code that makes each step:
   8. Every delivery names an earlier acceptance of the same message with the same content
      commitment. So nothing was let out that was not checked first.
   9. Every release by consent names the earlier acceptance that brought the consent.
- 10. Every acknowledgement names deliveries released to the same subscriber.
+ 10. Every acknowledgement names deliveries (or tombstones) that went to the same subscriber.
 
 Findings name entries by index and never repeat what an entry says.
 """
@@ -103,7 +103,7 @@ class TrailVerification:
         self._counts: Counter[str] = Counter()
         self._accepted: dict[int, tuple[str, str, str]] = {}
         self._numbering: dict[str, _Numbering] = defaultdict(_Numbering)
-        self._outcomes: dict[str, str | None] = {}
+        self._outcomes: dict[str, str] = {}
         self._findings: list[str] = []
 
     @property
@@ -218,8 +218,7 @@ class TrailVerification:
             self._find(index, "repeats a number of its subscriber")
         if entry.delivery in self._outcomes:
             self._find(index, "decides on a delivery that was decided before")
-        released = isinstance(entry, ReleasedEntry)
-        self._outcomes.setdefault(entry.delivery, entry.subscriber if released else None)
+        self._outcomes.setdefault(entry.delivery, entry.subscriber)
         if entry.accepted not in self._accepted:
             self._find(index, "names no earlier accepted entry")
 
@@ -240,9 +239,9 @@ class TrailVerification:
                 self._find(index, "rests on another consent than its entry brought")
 
     def _check_acknowledgement(self, index: int, entry: AcknowledgedEntry) -> None:
-        """10. Only what was released to a subscriber can be acknowledged by it."""
+        """10. Only what went to a subscriber, tombstones included, can be acknowledged by it."""
         if any(self._outcomes.get(delivery) != entry.subscriber for delivery in entry.deliveries):
-            self._find(index, "acknowledges a delivery that was not released to its subscriber")
+            self._find(index, "acknowledges a delivery that did not go to its subscriber")
 
     def _find(self, index: int, sentence: str) -> None:
         self._findings.append(f"Entry {index} {sentence}.")

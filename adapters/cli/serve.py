@@ -1,0 +1,161 @@
+"""`bhx serve`: the exchange."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from exchange.errors import ConfigurationError
+
+#: A worker process that never came up must not keep its parent from stopping.
+_CHILD_STOP_SECONDS = 9.5
+
+
+def serve(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of keys and, without --database, of the store.")
+    ] = None,
+    broker: Annotated[
+        str | None, typer.Option(help="amqp://user:password@host:port/vhost; none is embedded.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="postgresql://… or sqlite:///…; none is a file in --data.")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(help="What this process does: all, api, worker or relay.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that take messages from the broker.")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="host:port of the HTTP interface. [127.0.0.1:8080]")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line when running.")
+    ] = False,
+) -> None:
+    """Run the exchange.
+
+    Without options it is embedded: SQLite and keys under ./bhx-data, HTTP on 127.0.0.1:8080. With
+    --broker and --database it is the real thing. Every option is also a BHX_… variable.
+    """
+    from adapters.settings import read_settings
+
+    given: dict[str, Any] = {
+        "data": data,
+        "broker": broker,
+        "database": database,
+        "role": role,
+        "workers": workers,
+        "listen": listen,
+    }
+    settings = read_settings(**given)
+    if sys.platform != "win32":
+        import uvloop
+
+        runner: Any = uvloop.run
+    else:
+        runner = asyncio.run
+    try:
+        runner(_serve(settings, as_json=as_json))
+    except OSError as error:
+        msg = f"setting listen (BHX_LISTEN): cannot listen there ({error.strerror})"
+        raise ConfigurationError(msg) from error
+
+
+async def _serve(settings: Any, *, as_json: bool) -> None:
+    from adapters.bootstrap import open_exchange
+    from adapters.serving import parts_for, run_parts, stop_on_signals
+    from adapters.telemetry import Metrics, configure_logging
+
+    configure_logging()
+    stop = asyncio.Event()
+    is_first_start = not (settings.data / "keys").exists()
+    async with contextlib.AsyncExitStack() as stack:
+        exchange = await stack.enter_async_context(open_exchange(settings))
+        parts = await stack.enter_async_context(parts_for(exchange, Metrics()))
+        stack.enter_context(stop_on_signals(stop))
+        children = await _start_children(settings, stop)
+        stack.push_async_callback(_stop_children, children)
+
+        async def announce() -> None:
+            _announce(exchange, first=is_first_start, as_json=as_json)
+
+        await run_parts(parts, stop=stop, on_running=announce)
+
+
+async def _start_children(settings: Any, stop: asyncio.Event) -> list[asyncio.subprocess.Process]:
+    """The other worker processes; when one ends, so does everything."""
+    if settings.role not in {"all", "worker"}:
+        return []
+    environment = {
+        **os.environ,
+        "BHX_DATA": str(settings.data),
+        "BHX_BROKER": settings.broker or "",
+        "BHX_DATABASE": settings.database_url,
+        "BHX_ROLE": "worker",
+        "BHX_WORKERS": "1",
+    }
+    children: list[asyncio.subprocess.Process] = []
+    for _ in range(settings.workers - 1):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "adapters.cli", "serve", "--json", env=environment,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        asyncio.ensure_future(_stop_with(child, stop))  # noqa: RUF006 - lives as long as the child
+        children.append(child)
+    return children
+
+
+async def _stop_with(child: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
+    await child.wait()
+    stop.set()
+
+
+async def _stop_children(children: list[asyncio.subprocess.Process]) -> None:
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+    for child in children:
+        try:
+            async with asyncio.timeout(_CHILD_STOP_SECONDS):
+                await child.wait()
+        except TimeoutError:
+            child.kill()
+
+
+def _announce(exchange: Any, *, first: bool, as_json: bool) -> None:
+    settings = exchange.settings
+    if as_json:
+        running = {
+            "running": settings.role,
+            "url": settings.base_url,
+            "log_key": exchange.keys.note_signer.verifier_key,
+        }
+        print(json.dumps(running), flush=True)
+        return
+    console = Console(stderr=True, highlight=False)
+    store = "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite"
+    carrier = "RabbitMQ" if settings.broker else "no broker: HTTP in, fetched by cursor"
+    console.print(
+        f"[bold]Border Health Exchange[/] · {settings.role} · {settings.base_url} · {store} · "
+        f"{carrier}"
+    )
+    console.print(f"trail key  {exchange.keys.note_signer.verifier_key}")
+    if first:
+        folder = settings.data
+        console.print(
+            f"\nFirst start: keys were made in [bold]{folder / 'keys'}[/]. Keep a copy of that "
+            "folder in a safe place:\nwithout master.key no stored record can be read again.\n\n"
+            "Nobody is admitted yet. To admit a border post:\n"
+            "  bhx key new --out post.key\n"
+            "  bhx participant new poe:kz:ala --name 'Almaty airport' --jurisdiction KZ \\\n"
+            "      --role publisher --key post.key -o post.json\n"
+            f"  bhx participant admit post.json --data {folder}"
+        )

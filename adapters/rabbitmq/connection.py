@@ -1,0 +1,109 @@
+"""How we reach RabbitMQ: one connection that is opened again when it was lost.
+
+We speak through aiormq, the driver beneath aio-pika: what a publisher sent must be put aside and
+retried with the very properties it came with, and aio-pika's own message would re-make them.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Self, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import aiormq
+from aiormq.exceptions import AMQPError, DeliveryError
+
+from exchange.errors import Unavailable
+
+#: How long a broken connection may look alive.
+HEARTBEAT_SECONDS = 15
+#: How long the broker may take to let us in or to open a channel.
+OPEN_TIMEOUT_SECONDS = 10.0
+_CLOSE_TIMEOUT_SECONDS = 5.0
+
+
+@contextmanager
+def broker_errors(doing: str) -> Iterator[None]:
+    """Turn whatever the driver raises in the block into `Unavailable`.
+
+    Raises:
+        Unavailable: the broker, the network or the driver gave up on `doing`.
+    """
+    unavailable = Unavailable(f"RabbitMQ: could not {doing}.")
+    try:
+        yield
+    except DeliveryError as error:
+        # Its traceback would print the message, which is health data: keep its class only.
+        name = type(error).__name__
+        raise Unavailable(f"RabbitMQ: could not {doing} ({name}).") from None
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled us: the driver cancels its own calls when a channel closes.
+        raise unavailable from cancelled
+    except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+        raise unavailable from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise unavailable from error  # the driver's way to say "closed, nobody said why"
+
+
+class RabbitConnection:
+    """A connection to one vhost; whoever asks for a channel after a loss opens it again."""
+
+    def __init__(self, url: str, *, name: str = "bhx") -> None:
+        """Connect to `url` when first needed; RabbitMQ's listings show `name`."""
+        self._url = url
+        self._name = name
+        self._connection: aiormq.Connection | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str, *, name: str = "bhx") -> Self:
+        """A connection that is open.
+
+        Raises:
+            Unavailable: the broker does not answer or does not let us in.
+        """
+        connection = cls(url, name=name)
+        await (await connection.channel()).close()
+        return connection
+
+    def another(self, name: str) -> "RabbitConnection":
+        """A second connection to the same vhost, not open yet."""
+        return RabbitConnection(self._url, name=f"{self._name} {name}")
+
+    async def channel(self, *, confirms: bool = False) -> aiormq.Channel:
+        """A new channel; with `confirms` a publish fails unless a queue has the message.
+
+        Raises:
+            Unavailable: the broker does not answer or does not let us in.
+        """
+        with broker_errors("open a channel"):
+            async with asyncio.timeout(OPEN_TIMEOUT_SECONDS), self._opening:
+                if self._connection is None or self._connection.is_closed:
+                    self._connection = await self._connect()
+                # on_return_raises: else an unroutable message would count as published.
+                channel = await self._connection.channel(
+                    publisher_confirms=confirms, on_return_raises=True
+                )
+                return cast("aiormq.Channel", channel)
+
+    async def close(self) -> None:
+        """Close it and every channel; asking for a channel opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed:
+            with suppress(Exception):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
+                    await connection.close()
+
+    async def _connect(self) -> aiormq.Connection:
+        parts = urlsplit(self._url)
+        if "heartbeat=" not in parts.query:
+            query = f"{parts.query}&heartbeat={HEARTBEAT_SECONDS}".removeprefix("&")
+            parts = parts._replace(query=query)
+        return await aiormq.connect(
+            urlunsplit(parts), client_properties={"connection_name": self._name}
+        )

@@ -1,0 +1,122 @@
+"""What a message from the broker says, and how we send it on without believing its sender.
+
+Headers are free: a publisher can write any of them, ours and the broker's own included. Only what
+came off the retry ladder, which no participant can write to, is believed.
+"""
+
+import copy
+from collections.abc import Mapping
+from datetime import timedelta
+
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+from pamqp.common import FieldValue
+
+from adapters.rabbitmq.confirms import PERSISTENT, Publication
+from adapters.rabbitmq.topology import (
+    ATTEMPTS_HEADER,
+    AUTHENTICATED_AS_HEADER,
+    DEAD,
+    QUEUE_HEADER,
+    REASON_HEADER,
+    SIGNATURE_HEADER,
+    retry_queue,
+)
+from exchange.model import ReceivedMessage
+
+#: Headers that make the broker do something: copy the message to further queues (CC, BCC), or
+#: drop it as going in circles (x-death). Sent on with our rights, they must be gone.
+_OBEYED_BY_THE_BROKER = frozenset(
+    {
+        "CC",
+        "BCC",
+        "x-death",
+        "x-delivery-count",
+        "x-first-death-exchange",
+        "x-first-death-queue",
+        "x-first-death-reason",
+        "x-last-death-exchange",
+        "x-last-death-queue",
+        "x-last-death-reason",
+    }
+)
+_OURS = frozenset({ATTEMPTS_HEADER, AUTHENTICATED_AS_HEADER, QUEUE_HEADER, REASON_HEADER})
+
+
+def received_from(message: DeliveredMessage, *, retried: bool) -> ReceivedMessage:
+    """The body, the signature and whom the broker vouches for; `retried`: off our own ladder."""
+    properties = message.header.properties
+    authenticated_as: object = properties.user_id
+    if retried:
+        authenticated_as = _headers(message).get(AUTHENTICATED_AS_HEADER)
+    return ReceivedMessage(
+        body=message.body,
+        signature=_text(_headers(message).get(SIGNATURE_HEADER)),
+        authenticated_as=_text(authenticated_as) or None,
+    )
+
+
+def attempts_of(message: DeliveredMessage) -> int:
+    """How often a message off the ladder was retried."""
+    attempts = _headers(message).get(ATTEMPTS_HEADER)
+    return attempts if isinstance(attempts, int) and attempts > 0 else 0
+
+
+def put_aside(
+    received: ReceivedMessage, message: DeliveredMessage, work_queue: str, reason: str
+) -> Publication:
+    """The message as a dead letter."""
+    return Publication(
+        exchange=DEAD,
+        routing_key=work_queue,
+        body=message.body,
+        properties=_sent_on(message, received, {REASON_HEADER: reason, QUEUE_HEADER: work_queue}),
+    )
+
+
+def sent_again(
+    received: ReceivedMessage,
+    message: DeliveredMessage,
+    work_queue: str,
+    pause: timedelta,
+    attempts: int,
+) -> Publication:
+    """The message as it waits on a rung of its queue's ladder."""
+    return Publication(
+        exchange="",
+        routing_key=retry_queue(work_queue, pause),
+        body=message.body,
+        properties=_sent_on(message, received, {ATTEMPTS_HEADER: attempts}),
+    )
+
+
+def _sent_on(
+    message: DeliveredMessage, received: ReceivedMessage, ours: Mapping[str, FieldValue]
+) -> Basic.Properties:
+    """The properties and headers it came with, but for those with power over the broker."""
+    properties = copy.copy(message.header.properties)
+    headers = {
+        name: value
+        for name, value in _headers(message).items()
+        if name not in _OBEYED_BY_THE_BROKER | _OURS
+    }
+    if received.authenticated_as is not None:
+        headers[AUTHENTICATED_AS_HEADER] = received.authenticated_as
+    properties.headers = {**headers, **ours}
+    properties.user_id = None  # the broker would refuse a name that is not ours
+    properties.expiration = None  # nothing in our custody expires by its sender's wish
+    properties.delivery_mode = PERSISTENT
+    return properties
+
+
+def _headers(message: DeliveredMessage) -> Mapping[str, FieldValue]:
+    return message.header.properties.headers or {}
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bytes):
+        try:
+            return value.decode("ascii")
+        except UnicodeDecodeError:
+            return None
+    return value if isinstance(value, str) else None

@@ -1,0 +1,173 @@
+"""How the core's values lie in rows, and come back equal to what they were."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Row, and_, select
+
+from adapters.store.tables import decisions, deliveries
+from exchange.errors import IntegrityBroken
+from exchange.model import (
+    Basis,
+    ConsentOnFile,
+    MessageIdentity,
+    PendingDelivery,
+    ReleasedDelivery,
+    SealedBody,
+    StandingDecision,
+)
+from exchange.ports import DeliveryRow
+from schemas.consent_record import ConsentStatement
+from schemas.participant import Participant
+from schemas.violation import Problem
+
+#: Deliveries with the salt that opens their content; one place to erase it.
+SELECT_DELIVERIES = select(deliveries, decisions.c.content_salt).outerjoin(
+    decisions,
+    and_(
+        decisions.c.message_id == deliveries.c.message_id,
+        decisions.c.publisher == deliveries.c.publisher,
+    ),
+)
+
+
+def decision_values(decision: StandingDecision) -> dict[str, Any]:
+    """The row of a decision."""
+    return {
+        "message_id": decision.identity.message_id,
+        "publisher": decision.identity.publisher,
+        "digest": decision.digest,
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "problems": _json([[one.code, one.expression, one.text] for one in decision.problems])
+        if decision.problems
+        else "[]",
+        "decided_at": decision.decided_at,
+        "entry_index": decision.entry_index,
+        "tree_size": decision.tree_size,
+        "content_salt": decision.content_salt,
+    }
+
+
+def read_decision(row: Row[Any]) -> StandingDecision:
+    """The decision of a row."""
+    return StandingDecision(
+        identity=MessageIdentity(row.publisher, row.message_id),
+        digest=row.digest,
+        outcome=row.outcome,
+        reason=row.reason,
+        problems=tuple(Problem(*one) for one in json.loads(row.problems)),
+        decided_at=row.decided_at,
+        entry_index=row.entry_index,
+        tree_size=row.tree_size,
+        content_salt=row.content_salt,
+    )
+
+
+def consent_values(subject_id: str, on_file: ConsentOnFile, position: int) -> dict[str, Any]:
+    """The row of a consent; `position` is its place in the transaction."""
+    return {
+        "basis_entry": on_file.basis.entry,
+        "position": position,
+        "subject_id": subject_id,
+        "basis_consent": on_file.basis.consent,
+        "statement": _json(on_file.statement.to_json()),
+    }
+
+
+def read_consent_row(row: Row[Any]) -> ConsentOnFile:
+    """The consent of a row."""
+    return ConsentOnFile(
+        statement=ConsentStatement.from_json(json.loads(row.statement)),
+        basis=Basis(consent=row.basis_consent, entry=row.basis_entry),
+    )
+
+
+def body_values(identity: MessageIdentity, body: SealedBody) -> dict[str, Any]:
+    """The row of a sealed body."""
+    return {
+        "message_id": identity.message_id,
+        "publisher": identity.publisher,
+        "subject_id": body.subject_id,
+        "ciphertext": body.ciphertext,
+        "signature": body.signature,
+    }
+
+
+def delivery_values(delivery: PendingDelivery | ReleasedDelivery) -> dict[str, Any]:
+    """The row of a delivery in the state it is in."""
+    released = delivery if isinstance(delivery, ReleasedDelivery) else None
+    pending = delivery.pending if isinstance(delivery, ReleasedDelivery) else delivery
+    return {
+        "delivery_id": pending.delivery_id,
+        "subscriber": pending.subscriber,
+        "number": pending.number,
+        "publisher": pending.identity.publisher,
+        "message_id": pending.identity.message_id,
+        "subject_id": pending.subject_id,
+        "record_type": pending.record_type,
+        "purpose": pending.purpose,
+        "basis_consent": pending.basis.consent,
+        "basis_entry": pending.basis.entry,
+        "content": pending.content,
+        "accepted_entry": pending.accepted_entry,
+        "state": released.state if released else "pending",
+        "entry_index": released.entry_index if released else None,
+        "tree_size": released.tree_size if released else None,
+    }
+
+
+def read_pending(row: Row[Any]) -> PendingDelivery:
+    """The delivery of a row, whatever its state."""
+    return PendingDelivery(
+        delivery_id=row.delivery_id,
+        subscriber=row.subscriber,
+        number=row.number,
+        identity=MessageIdentity(row.publisher, row.message_id),
+        subject_id=row.subject_id,
+        record_type=row.record_type,
+        purpose=row.purpose,
+        basis=Basis(consent=row.basis_consent, entry=row.basis_entry),
+        content=row.content,
+        accepted_entry=row.accepted_entry,
+    )
+
+
+def read_delivery(row: Row[Any]) -> DeliveryRow:
+    """The delivery of a row of `SELECT_DELIVERIES`."""
+    pending = read_pending(row)
+    released = None
+    if row.state != "pending":
+        released = ReleasedDelivery(
+            pending=pending, state=row.state, entry_index=row.entry_index, tree_size=row.tree_size
+        )
+    return DeliveryRow(
+        pending=pending,
+        released=released,
+        acknowledged=row.acknowledged_entry is not None,
+        content_salt=row.content_salt,
+    )
+
+
+def participant_values(participant: Participant) -> dict[str, Any]:
+    """The row of a directory document."""
+    return {"id": participant.id, "document": participant.model_dump_json()}
+
+
+def read_participants(documents: Iterable[str]) -> list[Participant]:
+    """The participants of these documents.
+
+    Raises:
+        IntegrityBroken: a document is not one that this program wrote.
+    """
+    try:
+        return [Participant.model_validate_json(document) for document in documents]
+    except ValidationError:
+        raise IntegrityBroken("A stored directory document is not a participant.") from None
+
+
+def _json(value: Any) -> str:
+    """JSON in ASCII: any character at all is kept, which PostgreSQL's text could not do."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)

@@ -1,0 +1,298 @@
+"""Everything one batch writes, a statement for each table."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Insert, Table, bindparam, insert, or_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.keys import ByKeys
+from adapters.store.rows import (
+    body_values,
+    consent_values,
+    decision_values,
+    delivery_values,
+    participant_values,
+)
+from adapters.store.tables import (
+    acknowledgements,
+    checkpoints,
+    consents,
+    decisions,
+    deliveries,
+    is_pending,
+    outboxes,
+    participants,
+    sealed_bodies,
+    subject_tokens,
+    subjects,
+    tiles,
+    trail_entries,
+    tree_head,
+    unsent,
+)
+from exchange.errors import IntegrityBroken
+from exchange.model import ReleasedDelivery
+from exchange.ports import RecordedBatch
+
+_Rows = list[dict[str, Any]]
+
+
+def _replacing(table: Table) -> Mapping[str, Insert]:
+    """An insert that overwrites the row of the same key, by dialect."""
+    key = list(table.primary_key.columns)
+    others = [column.name for column in table.columns if not column.primary_key]
+    in_postgresql, in_sqlite = postgresql.insert(table), sqlite.insert(table)
+    return {
+        "postgresql": in_postgresql.on_conflict_do_update(
+            index_elements=key, set_={name: in_postgresql.excluded[name] for name in others}
+        ),
+        "sqlite": in_sqlite.on_conflict_do_update(
+            index_elements=key, set_={name: in_sqlite.excluded[name] for name in others}
+        ),
+    }
+
+
+_REPLACE_TILES = _replacing(tiles)
+_REPLACE_OUTBOXES = _replacing(outboxes)
+_REPLACE_PARTICIPANTS = _replacing(participants)
+
+#: Only from the head that was locked: a second writer would otherwise fork the trail.
+_MOVE_HEAD = (
+    update(tree_head)
+    .where(tree_head.c.id == 1, tree_head.c.size == bindparam("grown_from"))
+    .values(size=bindparam("grown_to"), last_entry_at=bindparam("at"), checkpoint=bindparam("note"))
+)
+_DIRECTORY_CHANGED = (
+    update(tree_head)
+    .where(tree_head.c.id == 1)
+    .values(directory_version=bindparam("directory_changed"))
+)
+
+_LET_OUT = (
+    update(deliveries)
+    .where(deliveries.c.delivery_id == bindparam("let_out"), is_pending)
+    .values(
+        state=bindparam("new_state"),
+        entry_index=bindparam("its_entry"),
+        tree_size=bindparam("its_tree"),
+        basis_consent=bindparam("its_consent"),
+        basis_entry=bindparam("its_basis"),
+    )
+)
+_ACKNOWLEDGE = ByKeys(
+    deliveries.c.delivery_id,
+    lambda among: (
+        update(deliveries)
+        .where(among, deliveries.c.acknowledged_entry.is_(None), ~is_pending)
+        .values(acknowledged_entry=bindparam("its_entry"))
+    ),
+)
+
+#: The key of the merged subject stays: bodies sealed with it must still open.
+_MERGES = (
+    update(subjects)
+    .where(
+        or_(
+            subjects.c.subject_id == bindparam("merged"),
+            subjects.c.merged_into == bindparam("merged"),
+        )
+    )
+    .values(merged_into=bindparam("survivor")),
+    update(subject_tokens)
+    .where(subject_tokens.c.subject_id == bindparam("merged"))
+    .values(subject_id=bindparam("survivor")),
+    update(consents)
+    .where(consents.c.subject_id == bindparam("merged"))
+    .values(subject_id=bindparam("survivor")),
+    update(deliveries)
+    .where(deliveries.c.subject_id == bindparam("merged"), is_pending)
+    .values(subject_id=bindparam("survivor")),
+)
+
+
+async def save_batch(connection: AsyncConnection, batch: RecordedBatch) -> None:
+    """Write the batch into the transaction that holds the tree head.
+
+    Raises:
+        IntegrityBroken: the head is not where the batch grew from, or a delivery is not in the
+            state that the batch found it in.
+    """
+    await _save_trail(connection, batch)
+    await _save_messages(connection, batch)
+    await _save_deliveries(connection, batch)
+    await _save_acknowledgements(connection, batch)
+    for merged, survivor in batch.merges:
+        for statement in _MERGES:
+            await connection.execute(statement, {"merged": merged, "survivor": survivor})
+    if batch.participants:
+        documents = {one.id: participant_values(one) for one in batch.participants}
+        await _put(connection, _REPLACE_PARTICIPANTS, list(documents.values()))
+        await connection.execute(_DIRECTORY_CHANGED, {"directory_changed": batch.size})
+
+
+async def _save_trail(connection: AsyncConnection, batch: RecordedBatch) -> None:
+    if batch.first_index + len(batch.entries) != batch.size:
+        raise IntegrityBroken("A batch does not grow the trail by its own entries.")
+    moved = await connection.execute(
+        _MOVE_HEAD,
+        {
+            "grown_from": batch.first_index,
+            "grown_to": batch.size,
+            "at": batch.at,
+            "note": batch.checkpoint,
+        },
+    )
+    if moved.rowcount != 1:
+        raise IntegrityBroken("The trail is not where this batch grew from.")
+    await _add(
+        connection,
+        trail_entries,
+        [
+            {"idx": index, "entry": entry}
+            for index, entry in enumerate(batch.entries, start=batch.first_index)
+        ],
+    )
+    await _put(
+        connection,
+        _REPLACE_TILES,
+        [
+            {"level": tile.level, "idx": tile.index, "hashes": hashes}
+            for tile, hashes in batch.tiles.items()
+        ],
+    )
+    await _add(
+        connection,
+        checkpoints,
+        [{"size": batch.size, "note": batch.checkpoint, "signed_at": batch.at}],
+    )
+
+
+async def _save_messages(connection: AsyncConnection, batch: RecordedBatch) -> None:
+    await _add(connection, decisions, [decision_values(one) for one in batch.decisions])
+    await _add(connection, sealed_bodies, [body_values(*one) for one in batch.bodies])
+    await _add(
+        connection,
+        subjects,
+        [{"subject_id": one.subject_id, "wrapped_key": one.wrapped_key} for one in batch.subjects],
+    )
+    await _add(
+        connection,
+        subject_tokens,
+        [{"token": token, "subject_id": subject_id} for token, subject_id in batch.tokens],
+    )
+    await _add(
+        connection,
+        consents,
+        [
+            consent_values(subject_id, on_file, position)
+            for position, (subject_id, on_file) in enumerate(batch.consents)
+        ],
+    )
+
+
+async def _save_deliveries(connection: AsyncConnection, batch: RecordedBatch) -> None:
+    await _add(connection, deliveries, [delivery_values(one) for one in batch.new_deliveries])
+    if batch.let_out:
+        changed = await connection.execute(
+            _LET_OUT, [_let_out_values(row) for row in batch.let_out]
+        )
+        _require_all(changed.rowcount, len(batch.let_out))
+    released = [
+        *(row for row in batch.new_deliveries if isinstance(row, ReleasedDelivery)),
+        *batch.let_out,
+    ]
+    await _add(
+        connection,
+        unsent,
+        [
+            {
+                "entry_index": row.entry_index,
+                "delivery_id": row.pending.delivery_id,
+                "released_at": batch.at,
+            }
+            for row in released
+        ],
+    )
+    await _put(
+        connection,
+        _REPLACE_OUTBOXES,
+        [
+            {
+                "subscriber": subscriber,
+                "last_number": outbox.last_number,
+                "waiting": outbox.waiting,
+                "in_flight": outbox.in_flight,
+            }
+            for subscriber, outbox in sorted(batch.outboxes.items())
+        ],
+    )
+
+
+async def _save_acknowledgements(connection: AsyncConnection, batch: RecordedBatch) -> None:
+    if batch.acknowledged:
+        acknowledged = 0
+        for index, delivery_ids in _acknowledging_entries(batch):
+            acknowledged += await _ACKNOWLEDGE.change(connection, delivery_ids, its_entry=index)
+        _require_all(acknowledged, len(batch.acknowledged))
+    await _add(
+        connection,
+        acknowledgements,
+        [
+            {"digest": digest, "body": signed.body, "signature": signed.signature or ""}
+            for digest, signed in batch.statements
+        ],
+    )
+
+
+def _acknowledging_entries(batch: RecordedBatch) -> Iterable[tuple[int, list[str]]]:
+    """Index and delivery ids of every `acknowledged` entry of the batch."""
+    for index, raw in enumerate(batch.entries, start=batch.first_index):
+        entry = json.loads(raw)
+        if entry["type"] == "acknowledged":
+            yield index, entry["deliveries"]
+
+
+def _let_out_values(row: ReleasedDelivery) -> dict[str, Any]:
+    return {
+        "let_out": row.pending.delivery_id,
+        "new_state": row.state,
+        "its_entry": row.entry_index,
+        "its_tree": row.tree_size,
+        "its_consent": row.pending.basis.consent,
+        "its_basis": row.pending.basis.entry,
+    }
+
+
+async def _add(connection: AsyncConnection, table: Table, rows: _Rows) -> None:
+    if rows:
+        await connection.execute(_INSERTS[table], rows)
+
+
+async def _put(connection: AsyncConnection, statements: Mapping[str, Insert], rows: _Rows) -> None:
+    if rows:
+        await connection.execute(statements[connection.dialect.name], rows)
+
+
+def _require_all(changed: int, expected: int) -> None:
+    if changed != expected:
+        raise IntegrityBroken("A delivery is not in the state that it was found in.")
+
+
+_INSERTS: Mapping[Table, Insert] = {
+    table: insert(table)
+    for table in (
+        trail_entries,
+        checkpoints,
+        decisions,
+        sealed_bodies,
+        subjects,
+        subject_tokens,
+        consents,
+        deliveries,
+        unsent,
+        acknowledgements,
+    )
+}
