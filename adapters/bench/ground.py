@@ -66,6 +66,7 @@ async def _control(control: str, *arguments: str) -> None:
         control,
         "--quiet",
         *arguments,
+        stdin=asyncio.subprocess.DEVNULL,  # Erlang waits for a terminal that is not there
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

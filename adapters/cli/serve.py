@@ -105,7 +105,12 @@ async def _start_children(settings: Any, stop: asyncio.Event) -> list[asyncio.su
     children: list[asyncio.subprocess.Process] = []
     for _ in range(settings.workers - 1):
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "adapters.cli", "serve", "--json", env=environment,
+            sys.executable,
+            "-m",
+            "adapters.cli",
+            "serve",
+            "--json",
+            env=environment,
             stdout=asyncio.subprocess.DEVNULL,
         )
         asyncio.ensure_future(_stop_with(child, stop))  # noqa: RUF006 - lives as long as the child

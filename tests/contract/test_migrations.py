@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from adapters.store.database import Database, commit
+from adapters.store.database import Database
 from adapters.store.migrate import migrate, newest_revision, schema_revision
 from adapters.store.store import SqlStore
 from adapters.store.tables import metadata
@@ -23,17 +23,17 @@ def url(request, tmp_path):
 
 async def executed(url, statement):
     database = Database(url)
-    async with database.writing() as connection:
-        await connection.execute(text(statement))
-        await commit(connection)
+    async with database.writing() as statements:
+        await statements.change(text(statement))
+        await statements.commit()
     await database.close()
 
 
 async def test_migrated_schema_is_the_one_of_the_tables(url):
     await migrate(url)
     database = Database(url)
-    async with database.reading() as connection:
-        differences = await connection.run_sync(
+    async with database.reading() as statements:
+        differences = await statements.run(
             lambda sync: compare_metadata(
                 MigrationContext.configure(sync, opts={"compare_type": True}), metadata
             )
@@ -46,8 +46,8 @@ async def test_a_schema_that_lacks_a_column_is_noticed_by_that_comparison(url):
     await migrate(url)
     await executed(url, "ALTER TABLE consents DROP COLUMN statement")
     database = Database(url)
-    async with database.reading() as connection:
-        differences = await connection.run_sync(
+    async with database.reading() as statements:
+        differences = await statements.run(
             lambda sync: compare_metadata(MigrationContext.configure(sync), metadata)
         )
     await database.close()

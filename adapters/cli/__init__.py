@@ -1,0 +1,39 @@
+"""The command line, `bhx`: one file for each command or group.
+
+What a command needs is imported when it runs, so that `bhx --help` is quick.
+"""
+
+import typer
+
+from adapters.cli.answering import AnsweringGroup
+from adapters.cli.audit import audit
+from adapters.cli.keys import key
+from adapters.cli.participant import participant
+from adapters.cli.publish import publish
+from adapters.cli.rabbitmq import rabbitmq
+from adapters.cli.serve import serve
+from adapters.cli.subscribe import subscribe
+
+app = typer.Typer(
+    name="bhx",
+    cls=AnsweringGroup,
+    no_args_is_help=True,
+    # A traceback with local variables could print a health record.
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Border Health Exchange: signed vaccination and test records, carried only on a basis, "
+        "and only with a proof that anyone can check.\n\n"
+        "A border post publishes, a registry subscribes, an auditor checks the trail, an operator "
+        "runs the exchange. Every command has `--json`. Exit codes: 0 all is well, 1 what is "
+        "reported is bad, 2 something has to be set differently first."
+    ),
+)
+app.command(rich_help_panel="For everybody")(publish)
+app.command(rich_help_panel="For everybody")(subscribe)
+app.add_typer(audit, name="audit", rich_help_panel="For everybody")
+app.add_typer(key, name="key", rich_help_panel="For everybody")
+app.command(rich_help_panel="For the operator of an exchange")(serve)
+app.add_typer(participant, name="participant", rich_help_panel="For the operator of an exchange")
+app.add_typer(rabbitmq, name="rabbitmq", rich_help_panel="For the operator of an exchange")

@@ -1,0 +1,97 @@
+"""How a command ends and what it says: results on stdout, everything else on stderr.
+
+An error is one line with its cure, never a traceback: exit 2 when a setting, key or file has to be
+changed first, exit 1 when what is reported is bad.
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from exchange.errors import ConfigurationError, ExchangeError, IntegrityBroken, Unavailable
+from schemas.violation import SchemaViolation
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_T = TypeVar("_T")
+_JSON = "bhx.json"
+
+#: What every command takes.
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+BAD_RESULT = 1
+BAD_SETTING = 2
+
+
+class AnsweringGroup(TyperGroup):
+    """The `bhx` command itself: turns our own errors into one line and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note whether the caller is a program, before the arguments are taken apart."""
+        ctx.meta[_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (ExchangeError, SchemaViolation) as error:
+            _fail(error, as_json=ctx.meta[_JSON])
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of a command's asynchronous part."""
+    return asyncio.run(work)
+
+
+def write_json(value: Any) -> None:
+    """One JSON value on one line of stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def end(*, well: bool) -> None:
+    """Leave with exit code 1 when what was reported is bad."""
+    if not well:
+        raise typer.Exit(BAD_RESULT)
+
+
+def on_stdout() -> "Console":
+    """Where results for people go."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def on_stderr() -> "Console":
+    """Where progress and remarks go."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def remark(text: str) -> None:
+    """Say something that is not the result."""
+    typer.echo(text, err=True)
+
+
+def _fail(error: ExchangeError | SchemaViolation, *, as_json: bool) -> NoReturn:
+    kind, code = "failed", BAD_RESULT
+    match error:
+        case ConfigurationError():
+            kind, code = "configuration", BAD_SETTING
+        case Unavailable():
+            kind = "unavailable"
+        case IntegrityBroken():
+            kind = "integrity-broken"
+        case _:
+            pass
+    text = " ".join(str(error).split())
+    if as_json:
+        write_json({"error": kind, "text": text})
+    remark(f"bhx: {text}")
+    raise typer.Exit(code)

@@ -1,0 +1,63 @@
+"""The exchange's own store and keys, opened beside or without a running `bhx serve`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapters.cli.answering import remark
+from exchange.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from adapters.bootstrap import Exchange
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="The exchange's folder (BHX_DATA). [bhx-data]",
+        show_default=False,
+    ),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="postgresql://… or sqlite:///… (BHX_DATABASE); none is the file under --data.",
+        show_default=False,
+    ),
+]
+
+
+@asynccontextmanager
+async def own_exchange(
+    data: Path | None, database: str | None, *, may_be_new: bool = False
+) -> AsyncIterator["Exchange"]:
+    """The exchange in that folder, without its broker.
+
+    Raises:
+        ConfigurationError: there is none, and it may not be made here.
+        Unavailable: the database does not answer.
+    """
+    from adapters.bootstrap import open_exchange
+    from adapters.settings import read_settings
+
+    settings = read_settings(data=data, database=database).model_copy(
+        update={"broker": None, "role": "all", "workers": 1}
+    )
+    is_new = not (settings.data / "keys").exists()
+    if is_new and not may_be_new:
+        msg = (
+            f"{settings.data} holds no exchange: give its folder with --data"
+            " (`bhx serve` and `bhx participant admit` make one)."
+        )
+        raise ConfigurationError(msg)
+    async with open_exchange(settings) as exchange:
+        if is_new:
+            remark(
+                f"First use: keys were made in {settings.data / 'keys'}. Keep a copy in a safe"
+                " place: without master.key no stored record can be read again."
+            )
+        yield exchange

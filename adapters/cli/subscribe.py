@@ -1,0 +1,316 @@
+"""`bhx subscribe`: receive records, verify them, keep them, acknowledge them."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapters.cli.answering import JsonOption, end, remark, run, write_json
+from adapters.cli.exchange_access import (
+    ApiOption,
+    AsOption,
+    KeyOption,
+    LogKeyOption,
+    amqp_access,
+    beside_key,
+    http_access,
+    is_amqp,
+    pinned_log_key,
+)
+from adapters.cli.participant_document import read_document
+from exchange.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from adapters.clients.errors import UnprovenDelivery
+    from adapters.clients.subscriber import Subscriber
+    from adapters.clients.verified_delivery import VerifiedDelivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What was asked for on the command line."""
+
+    participant_id: str
+    key: Path
+    url: str
+    api: str | None
+    log_key: str | None
+    publishers: list[Path]
+    memory: Path | None
+    follow: bool
+    keep: Callable[["VerifiedDelivery"], dict[str, Any]]
+
+
+@dataclass(slots=True)
+class _Report:
+    """What came of it."""
+
+    received: int = 0
+    withheld: int = 0
+    unproven: list[str] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+
+
+def subscribe(
+    participant_id: AsOption,
+    key: KeyOption,
+    url: Annotated[str, typer.Option("--from", help="The exchange: http(s):// or amqp(s)://.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for records and their proofs.", show_default=False),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print each record: health data on your screen.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow/--once", help="Wait for more, or end when there is no more.")
+    ] = True,
+    api: ApiOption = None,
+    log_key: LogKeyOption = None,
+    publisher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Trust only the keys in these participants' documents, not those that the"
+            " exchange shows; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    memory: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that remembers what was received; else one beside --key.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Receive records; keep only those that are proven, and sign for them.
+
+    For each delivery: its disclosure is in the exchange's trail, the trail is the one seen before,
+    the record is exactly what was logged, and its publisher signed it. Then it is written to --out
+    or printed, then acknowledged. What is not proven is neither shown nor acknowledged.
+
+    Exits with 1 when a delivery was not proven, or numbers are missing.
+
+    Example: `bhx subscribe --as registry:kz --key kz.key --from https://exchange.example --out in`
+    """
+    if out is None and not show:
+        msg = "Give --out DIR or --print: what is acknowledged without being kept is lost."
+        raise ConfigurationError(msg)
+    if out is not None:
+        _make_folder(out)
+
+    def keep(delivery: "VerifiedDelivery") -> dict[str, Any]:
+        values = _values(delivery)
+        if out is not None:
+            values["file"] = _write(out, delivery)
+        body = (delivery.body or b"").decode() if show else None
+        if as_json:
+            write_json(values if body is None else {**values, "body": body})
+        elif body is not None:
+            typer.echo(body)
+        else:
+            typer.echo(_line(values))
+        return values
+
+    report = run(
+        _receive(
+            _Wish(
+                participant_id=participant_id,
+                key=key,
+                url=url,
+                api=api,
+                log_key=log_key,
+                publishers=publisher or [],
+                memory=memory,
+                follow=follow,
+                keep=keep,
+            )
+        )
+    )
+    if as_json:
+        write_json(
+            {
+                "received": report.received,
+                "withheld": report.withheld,
+                "unproven": report.unproven,
+                "missing": report.gaps,
+            }
+        )
+    else:
+        remark(_last_line(report))
+    end(well=not report.unproven and not report.gaps)
+
+
+async def _receive(wish: _Wish) -> _Report:
+    report = _Report()
+
+    def note(unproven: "UnprovenDelivery") -> None:
+        report.unproven.append(str(unproven))
+        remark(f"NOT PROVEN, not acknowledged: {unproven}")
+
+    async with _subscriber(wish, note) as subscriber:
+        try:
+            await _keep_all(subscriber, wish, report)
+        except asyncio.CancelledError:
+            # Asked to stop: what was kept is still signed for.
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+        await subscriber.acknowledge_remembered()
+        report.gaps = list(subscriber.gaps())
+    return report
+
+
+async def _keep_all(subscriber: "Subscriber", wish: _Wish, report: _Report) -> None:
+    stream = subscriber.deliveries(follow=wish.follow)
+    with _interruptible():
+        async with contextlib.aclosing(stream):
+            async for delivery in stream:
+                await asyncio.to_thread(wish.keep, delivery)
+                report.received += 1
+                report.withheld += delivery.body is None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM cancel this task once, instead of ending the program."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, lambda: task and task.cancel())
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _subscriber(
+    wish: _Wish, note: "Callable[[UnprovenDelivery], None]"
+) -> AsyncIterator["Subscriber"]:
+    from adapters.clients.amqp_transport import AmqpDeliveries
+    from adapters.clients.publisher_keys import DirectoryKeys, PinnedKeys
+    from adapters.clients.retrying import Patience
+    from adapters.clients.subscriber import Subscriber
+    from adapters.clients.subscriber_memory import SqliteMemory
+    from adapters.clients.transport import DeliveryTransport
+    from adapters.key_files import read_signing_key
+
+    signing_key = read_signing_key(wish.key)
+    http_url = wish.api if is_amqp(wish.url) else wish.url
+    if http_url is None:
+        msg = "Give --api with the exchange's HTTP URL: proofs and publishers' keys come from it."
+        raise ConfigurationError(msg)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(
+            http_access(http_url, wish.participant_id, signing_key)
+        )
+        verifier = await pinned_log_key(wish.log_key, wish.key, http_url, http)
+        transport: DeliveryTransport = http
+        if is_amqp(wish.url):
+            connection = await stack.enter_async_context(amqp_access(wish.url, wish.participant_id))
+            transport = queue = AmqpDeliveries(connection, wish.participant_id)
+            stack.push_async_callback(queue.close)
+        memory = SqliteMemory.open(wish.memory or beside_key(wish.key, http_url, "memory"))
+        stack.callback(memory.close)
+        documents = [read_document(file) for file in wish.publishers]
+        yield Subscriber(
+            wish.participant_id,
+            signing_key,
+            transport,
+            verifier,
+            http,
+            PinnedKeys(documents) if documents else DirectoryKeys(http),
+            memory,
+            on_unproven=note,
+            patience=Patience(give_up_after=None if wish.follow else 60.0),
+        )
+
+
+def _values(delivery: "VerifiedDelivery") -> dict[str, Any]:
+    from schemas.trail_entry import ReleasedEntry
+
+    entry = delivery.entry
+    released = entry if isinstance(entry, ReleasedEntry) else None
+    return {
+        "number": entry.number,
+        "delivery": entry.delivery,
+        "state": entry.type,
+        "publisher": released.publisher if released else None,
+        "message": released.message if released else None,
+        "purpose": released.purpose if released else None,
+        "entry": delivery.index,
+        "tree_size": delivery.checkpoint.size,
+        "file": None,
+    }
+
+
+def _line(values: dict[str, Any]) -> str:
+    if values["state"] == "withheld":
+        return f"{values['number']:>6}  withheld: its basis fell away before release"
+    return (
+        f"{values['number']:>6}  {values['publisher']}  {values['message']}"
+        f"  {values['purpose']}  entry {values['entry']}  {values['file'] or ''}"
+    ).rstrip()
+
+
+def _last_line(report: _Report) -> str:
+    parts = [f"{report.received} verified and acknowledged"]
+    if report.withheld:
+        parts.append(f"{report.withheld} of them withheld")
+    if report.unproven:
+        parts.append(f"{len(report.unproven)} NOT PROVEN")
+    parts += [f"numbers {first} to {last} MISSING" for first, last in report.gaps]
+    return ", ".join(parts)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder} cannot be made ({error.strerror})."
+        raise ConfigurationError(msg) from error
+
+
+def _write(folder: Path, delivery: "VerifiedDelivery") -> str:
+    """The record and, beside it, its proof; the record's name appears only when it is whole."""
+    import json
+
+    from schemas.delivery import DELIVERY_HEADER
+
+    # The number comes first and a message id is a FHIR id, so the name cannot leave the folder.
+    name = f"{delivery.number:09d}-{delivery.delivery.delivery}"
+    proof = {
+        "delivery": json.loads(delivery.delivery.to_headers()[DELIVERY_HEADER]),
+        "signature": delivery.delivery.signature,
+    }
+    try:
+        _write_private(folder / f"{name}.proof.json", json.dumps(proof, indent=2).encode() + b"\n")
+        if delivery.body is None:
+            return str(folder / f"{name}.proof.json")
+        _write_private(folder / f"{name}.json", delivery.body)
+    except OSError as error:
+        msg = f"{folder} cannot be written to ({error.strerror}): nothing more is acknowledged."
+        raise ConfigurationError(msg) from error
+    return str(folder / f"{name}.json")
+
+
+def _write_private(file: Path, data: bytes) -> None:
+    import os
+
+    beside = file.with_name(f".{file.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        # Acknowledged means kept, also when the power fails.
+        os.fsync(stream.fileno())
+    beside.replace(file)
