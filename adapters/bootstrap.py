@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
-from adapters.key_files import ExchangeKeys, load_or_create_exchange_keys
+from adapters.in_process.transport import InProcessBroker
+from adapters.key_files import (
+    ExchangeKeys,
+    load_or_create_exchange_keys,
+    make_private_folder,
+)
 from adapters.rabbitmq.connection import RabbitConnection
 from adapters.rabbitmq.publisher import RabbitPublisher
-from adapters.rabbitmq.topology import declare_topology
+from adapters.rabbitmq.topology import declare_topology, publishers_of, queue_subscribers_of
 from adapters.settings import Settings
 from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
@@ -20,7 +24,7 @@ from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
-from exchange.dispatch import Dispatcher
+from exchange.dispatch import Dispatcher, PrepareQueues
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
@@ -59,9 +63,19 @@ class Exchange:
 
 @asynccontextmanager
 async def open_exchange(
-    settings: Settings, *, clock: Clock | None = None, store: Store | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    store: Store | None = None,
+    in_process: InProcessBroker | None = None,
 ) -> AsyncIterator[Exchange]:
     """An exchange as the settings say, closed on leaving.
+
+    Args:
+        settings: what the operator chose.
+        clock: the machine's, unless a test has its own.
+        store: the one of the settings, unless a test has its own.
+        in_process: queues in this process, in the place of a broker.
 
     Raises:
         ConfigurationError: a setting or key is wrong.
@@ -82,7 +96,7 @@ async def open_exchange(
             keys=keys,
             store=store,
             broker=broker,
-            publisher=RabbitPublisher(broker) if broker is not None else None,
+            in_process=in_process,
         )
 
 
@@ -93,7 +107,7 @@ def compose(
     keys: ExchangeKeys,
     store: Store,
     broker: RabbitConnection | None = None,
-    publisher: Publisher | None = None,
+    in_process: InProcessBroker | None = None,
 ) -> Exchange:
     """Wire the parts; tests pass their own."""
     origin, signer = settings.origin, keys.note_signer
@@ -101,16 +115,13 @@ def compose(
     directory = DirectoryCache(store)
     proofs = ProofDesk(store, vault)
 
-    async def prepare_queues(known: Directory) -> None:
-        if broker is not None:
-            await declare_topology(broker, known.participants())
-
+    publisher, prepare_queues = _outward(broker, in_process)
     dispatcher = Dispatcher(
         clock=clock,
         store=store,
         directory=directory,
         publisher=publisher,
-        prepare_queues=prepare_queues if broker is not None else None,
+        prepare_queues=prepare_queues,
     )
     processor = MessageProcessor(
         clock=clock,
@@ -131,9 +142,7 @@ def compose(
         processor=processor,
         proofs=proofs,
         dispatcher=dispatcher,
-        intake=Intake(
-            processor=processor, dispatcher=dispatcher, batch_size=settings.batch_size
-        ),
+        intake=Intake(processor=processor, dispatcher=dispatcher, batch_size=settings.batch_size),
         relay=Relay(
             clock=clock,
             store=store,
@@ -151,8 +160,28 @@ def compose(
     )
 
 
+def _outward(
+    broker: RabbitConnection | None, in_process: InProcessBroker | None
+) -> tuple[Publisher | None, PrepareQueues | None]:
+    """Where deliveries and receipts go, and how everybody gets queues there."""
+    if broker is not None:
+
+        async def declare(directory: Directory) -> None:
+            await declare_topology(broker, directory.participants())
+
+        return RabbitPublisher(broker), declare
+    if in_process is not None:
+
+        async def declare_here(directory: Directory) -> None:
+            known = directory.participants()
+            in_process.declare(publishers_of(known), queue_subscribers_of(known))
+
+        return in_process.publisher(), declare_here
+    return None, None
+
+
 async def _open_store(settings: Settings) -> Store:
     if settings.database is None:
-        Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(settings.data)
     await migrate(settings.database_url)
     return await SqlStore.open(settings.database_url)

@@ -32,13 +32,26 @@ class ExchangeKeys:
     master: bytes = field(repr=False)
 
 
+def make_private_folder(path: Path) -> None:
+    """Make sure the folder is there; a new one is its owner's alone.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The folder {path} cannot be made ({error.strerror})."
+        raise ConfigurationError(msg) from error
+
+
 def load_or_create_exchange_keys(folder: Path, origin: str) -> ExchangeKeys:
     """The keys in that folder; made at the first start.
 
     Raises:
         ConfigurationError: a file is readable by others, or does not hold such a key.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     signing_path, master_path = folder / "exchange-signing.json", folder / "master.key"
     if not signing_path.exists() and not master_path.exists():
         write_signing_key(signing_path, SigningKey.generate("Ed25519"))

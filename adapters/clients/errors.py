@@ -12,7 +12,7 @@ class UnprovenReceipt(Unproven):
 
 
 class UnprovenDelivery(Unproven):
-    """A delivery is not proven to be logged, intact and its publisher's; it was not acknowledged."""
+    """A delivery is not proven to be logged, intact and its publisher's: not acknowledged."""
 
 
 class UnprovenTrail(Unproven):

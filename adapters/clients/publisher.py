@@ -17,7 +17,6 @@ from schemas.envelope import FHIR_JSON
 from schemas.strict_json import read_json
 from schemas.violation import SchemaViolation
 
-
 #: The most that any exchange can be set to take; which one refuses more is its own decision.
 MOST_BYTES = 64 * 1_048_576
 

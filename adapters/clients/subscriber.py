@@ -15,7 +15,7 @@ What a crash leaves behind:
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 
 from adapters.clients.errors import UnprovenDelivery
@@ -26,12 +26,13 @@ from adapters.clients.transport import (
     Arrived,
     ConsistencyReader,
     DeliveryTransport,
-    DirectoryReader,
+    PublisherKeys,
 )
 from adapters.clients.verified_delivery import DeliveryVerifier, VerifiedDelivery
 from exchange.signing import SigningKey, sign_detached
 from exchange.trail.checkpoint import NoteVerifier
 from schemas.acknowledgement import MOST_DELIVERIES, Acknowledgement
+from schemas.delivery import Delivery
 from schemas.envelope import ACKNOWLEDGEMENT
 
 
@@ -50,7 +51,7 @@ class Subscriber:
         transport: DeliveryTransport,
         log_verifier: NoteVerifier,
         trail: ConsistencyReader,
-        publisher_keys: DirectoryReader,
+        publisher_keys: PublisherKeys,
         memory: SubscriberMemory,
         *,
         on_unproven: Callable[[UnprovenDelivery], None] | None = None,
@@ -81,7 +82,7 @@ class Subscriber:
             participant_id,
             log_verifier=log_verifier,
             trail=trail,
-            directory=publisher_keys,
+            publisher_keys=publisher_keys,
             memory=memory,
         )
         self._on_unproven = on_unproven
@@ -92,7 +93,7 @@ class Subscriber:
 
     async def deliveries(
         self, *, follow: bool = True, poll_seconds: float = 20.0
-    ) -> AsyncIterator[VerifiedDelivery]:
+    ) -> AsyncGenerator[VerifiedDelivery, None]:
         """Each proven delivery once, withheld ones (without a body) included.
 
         Asking for the next one says that the last one is safe with the consumer.
@@ -114,7 +115,11 @@ class Subscriber:
                 return
             dealt_with: list[Arrived] = []
             for arrived in page.arrived:
-                verified = await self._verified(arrived)
+                try:
+                    verified = await self._verified(arrived)
+                except UnprovenDelivery:
+                    await self._finish_page(dealt_with)
+                    raise
                 if verified is not None:
                     yield verified
                     await asyncio.to_thread(
@@ -124,8 +129,8 @@ class Subscriber:
                 elif arrived.delivery and self._memory.knows(arrived.delivery.delivery):
                     dealt_with.append(arrived)
             await self._finish_page(dealt_with)
-            cursor = max(cursor, page.cursor)
-            if not self._refused_any:
+            moved, cursor = page.cursor > cursor, max(cursor, page.cursor)
+            if moved and not self._refused_any:
                 # Past a refused delivery the stored cursor stays, so that the next run asks again.
                 self._memory.move_cursor(cursor)
 
@@ -151,12 +156,9 @@ class Subscriber:
         """The proven delivery; None for a duplicate, and for one that was refused."""
         delivery = arrived.delivery
         try:
-            if delivery is None:
-                msg = "What came does not have the form of a delivery."
-                raise UnprovenDelivery(msg)
-            if self._memory.knows(delivery.delivery):
+            if delivery is not None and self._memory.knows(delivery.delivery):
                 return None
-            return await patiently(lambda: self._verifier.verify(delivery), self._patience)
+            return await self._verify(delivery)
         except UnprovenDelivery as unproven:
             self._refused_any = True
             await self._transport.set_aside(arrived)
@@ -164,6 +166,12 @@ class Subscriber:
                 raise
             self._on_unproven(unproven)
             return None
+
+    async def _verify(self, delivery: Delivery | None) -> VerifiedDelivery:
+        if delivery is None:
+            msg = "What came does not have the form of a delivery."
+            raise UnprovenDelivery(msg)
+        return await patiently(lambda: self._verifier.verify(delivery), self._patience)
 
     async def _finish_page(self, dealt_with: Sequence[Arrived]) -> None:
         # A duplicate may be one whose acknowledgement was lost, so it is acknowledged again: an

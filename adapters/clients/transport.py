@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.delivery import Delivery
-from schemas.participant import Participant
+from schemas.participant import Participant, ParticipantKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,19 @@ class DeliveryTransport(Protocol):
         """Tell the transport this one was refused as unproven; it is not acknowledged."""
 
 
+class PublisherKeys(Protocol):
+    """Knows publishers' keys."""
+
+    async def key_of(self, participant_id: str, key_id: str) -> ParticipantKey | None:
+        """The participant's key of that id, whatever its validity, or None.
+
+        Raises:
+            Unavailable: it could not be looked up; try again.
+        """
+
+
 class DirectoryReader(Protocol):
-    """Shows the directory, to know a publisher's keys."""
+    """Shows the directory."""
 
     async def participant(self, participant_id: str) -> Participant | None:
         """The participant's document as of now, or None."""
@@ -114,7 +125,7 @@ class ConsistencyReader(Protocol):
 
 
 class ExchangeReader(DirectoryReader, ConsistencyReader, Protocol):
-    """What a subscriber asks the exchange besides its deliveries."""
+    """What a subscriber asks an exchange for, besides its deliveries."""
 
 
 class TrailReader(ConsistencyReader, Protocol):

@@ -23,16 +23,15 @@ what a liar could not.
 A withheld delivery has no body: for it the argument ends with step 5.
 
 Not proven: that the directory shown is the right one. Who must not rely on the exchange for that
-reads the publishers' keys from documents of its own (`PinnedDirectory`).
+reads the publishers' keys from documents of its own (`PinnedKeys` in publisher_keys.py).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from adapters.clients.errors import RequestRefused, UnprovenDelivery
+from adapters.clients.errors import RequestRefused, Unproven, UnprovenDelivery
 from adapters.clients.subscriber_memory import SubscriberMemory
-from adapters.clients.transport import ConsistencyReader, DirectoryReader
+from adapters.clients.transport import ConsistencyReader, PublisherKeys
 from exchange.commitment import CommitmentBroken, require_commitment
 from exchange.errors import UntrustedSender
 from exchange.opening import MOST_AHEAD
@@ -43,7 +42,7 @@ from exchange.trail.merkle import verify_consistency
 from exchange.trail.proof import read_proof, verify_proof
 from schemas.delivery import Delivery
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
-from schemas.participant import Participant, ParticipantKey
+from schemas.participant import ParticipantKey
 from schemas.trail_entry import ReleasedEntry, WithheldEntry, read_entry
 from schemas.violation import SchemaViolation
 
@@ -78,17 +77,6 @@ class VerifiedDelivery:
         return self.entry.number
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedDirectory:
-    """A directory of documents that the subscriber got itself, not from the exchange."""
-
-    documents: Mapping[str, Participant]
-
-    async def participant(self, participant_id: str) -> Participant | None:
-        """The document that was pinned for this participant, or None."""
-        return self.documents.get(participant_id)
-
-
 class DeliveryVerifier:
     """Verifies deliveries of one subscriber, one after the other; remembers checkpoints."""
 
@@ -98,14 +86,14 @@ class DeliveryVerifier:
         *,
         log_verifier: NoteVerifier,
         trail: ConsistencyReader,
-        directory: DirectoryReader,
+        publisher_keys: PublisherKeys,
         memory: SubscriberMemory,
     ) -> None:
         """Verify for this subscriber; see `Subscriber` for the arguments."""
         self._subscriber = subscriber
         self._log_verifier = log_verifier
         self._trail = trail
-        self._directory = directory
+        self._publisher_keys = publisher_keys
         self._memory = memory
         self._newest: Checkpoint | None = None
         self._consistent: set[Checkpoint] = set()
@@ -172,7 +160,7 @@ class DeliveryVerifier:
                     first_root=older.root,
                     second_root=newer.root,
                 )
-            except (ProofInvalid, RequestRefused) as missing:
+            except (ProofInvalid, RequestRefused, Unproven) as missing:
                 raise _unproven(
                     delivery, "shows a trail that is not the one seen before, only longer"
                 ) from missing
@@ -201,9 +189,11 @@ class DeliveryVerifier:
             raise _unproven(delivery, "is signed as another message than is logged")
         if header.content_type != FHIR_JSON:
             raise _unproven(delivery, "is signed as another type of content")
-        publisher = await self._directory.participant(entry.publisher)
-        listed = publisher.key(header.key_id) if publisher is not None else None
-        if listed is None or publisher is None or publisher.id != entry.publisher:
+        try:
+            listed = await self._publisher_keys.key_of(entry.publisher, header.key_id)
+        except Unproven as unproven:
+            raise _unproven(delivery, f"has no publisher to be found: {unproven}") from None
+        if listed is None:
             raise _unproven(delivery, "is signed with a key that the directory does not have")
         _require_acceptable(delivery, listed, envelope, datetime.fromisoformat(entry.time))
         try:
@@ -231,13 +221,10 @@ def _require_acceptable(
     """
     earliest = datetime.fromtimestamp(envelope.header.issued_at, UTC) - MOST_AHEAD
     latest = released_at + _CUT_OFF
-    ends = [key.valid_until]
-    if key.revoked_at is not None:
-        ends.append(key.compromised_since or key.revoked_at)
-        # Signed times are the thief's to choose, so only the trail's time counts here.
-        if min(ends) <= released_at:
-            raise _unproven(delivery, "was released after its publisher's key was withdrawn")
-    if not (earliest <= latest and earliest < min(ends) and key.valid_from <= latest):
+    if key.revoked_at is not None and ((key.compromised_since or key.revoked_at) <= released_at):
+        # The time of signing is the thief's to choose, so only the trail's time counts here.
+        raise _unproven(delivery, "was released after its publisher's key was withdrawn")
+    if not (earliest <= latest and earliest < key.valid_until and key.valid_from <= latest):
         raise _unproven(delivery, "is signed with a key that was not valid then")
 
 

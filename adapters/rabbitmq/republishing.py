@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from datetime import timedelta
 
+import pamqp.encode
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldValue
@@ -96,9 +97,9 @@ def _sent_on(
     """The properties and headers it came with, but for those with power over the broker."""
     properties = copy.copy(message.header.properties)
     headers = {
-        name: value
+        name: _writable(value)
         for name, value in _headers(message).items()
-        if name not in _OBEYED_BY_THE_BROKER | _OURS
+        if name not in _OBEYED_BY_THE_BROKER | _OURS and _is_writable(name, value)
     }
     if received.authenticated_as is not None:
         headers[AUTHENTICATED_AS_HEADER] = received.authenticated_as
@@ -106,7 +107,28 @@ def _sent_on(
     properties.user_id = None  # the broker would refuse a name that is not ours
     properties.expiration = None  # nothing in our custody expires by its sender's wish
     properties.delivery_mode = PERSISTENT
+    properties.cluster_id = ""  # reserved: our driver reads it and refuses to write it
     return properties
+
+
+def _writable(value: FieldValue) -> FieldValue:
+    """The same value in the types our driver writes; it reads more than those."""
+    if isinstance(value, bytes):
+        return bytearray(value)
+    if isinstance(value, list):
+        return [_writable(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _writable(one) for name, one in value.items()}
+    return value
+
+
+def _is_writable(name: str, value: FieldValue) -> bool:
+    """Whether our driver can write that header; else a stranger's header could stop us."""
+    try:
+        pamqp.encode.field_table({name: _writable(value)})
+    except Exception:  # noqa: BLE001 - whatever it trips over, that header stays behind
+        return False
+    return True
 
 
 def _headers(message: DeliveredMessage) -> Mapping[str, FieldValue]:
@@ -114,7 +136,7 @@ def _headers(message: DeliveredMessage) -> Mapping[str, FieldValue]:
 
 
 def _text(value: object) -> str | None:
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         try:
             return value.decode("ascii")
         except UnicodeDecodeError:

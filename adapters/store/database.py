@@ -6,13 +6,13 @@ SQLite: a write begins IMMEDIATE, in write-ahead mode with a sync at every commi
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, CursorResult, Executable, Row, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,15 +22,20 @@ from exchange.errors import ConfigurationError
 
 Kind = Literal["postgresql", "sqlite"]
 
+_T = TypeVar("_T")
+
 CONNECT_SECONDS = 10.0
 #: The longest a statement may take; far above any we send.
 STATEMENT_SECONDS = 60.0
 
-#: A process that stops while it holds the tree head must not stop the others for ever.
+#: A process that stops while it holds the tree head must not stop the others for ever. Statements
+#: are planned once, perhaps while a table is still empty: without `enable_seqscan` off they would
+#: go on reading whole tables until the server next gathers statistics.
 _POSTGRES_SETTINGS = {
     "application_name": "bhx",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",
+    "enable_seqscan": "off",
     "jit": "off",
 }
 _DURABLE = (
@@ -46,6 +51,82 @@ _EXPECTED = (
     "The database must be postgresql://user@host/name or sqlite:///path/to/file "
     "(four slashes for an absolute path)."
 )
+
+
+class Statements:
+    """One connection, in a transaction or not; its errors are ours.
+
+    What runs in SQLite cannot be interrupted, and a connection that is given up meanwhile would
+    keep its lock: so there a cancellation is raised when the statement has ended. PostgreSQL is
+    told to stop.
+    """
+
+    def __init__(self, connection: AsyncConnection, kind: Kind) -> None:
+        self.kind = kind
+        self._connection = connection
+
+    async def rows(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        """The rows that the statement finds.
+
+        Raises:
+            Unavailable: the database gave no answer.
+        """
+        return (await self._executed(statement, parameters)).all()
+
+    async def change(
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> int:
+        """Execute it once, or once for each of the parameters; after once, how many rows changed.
+
+        Raises:
+            Unavailable: the database gave no answer.
+            IntegrityBroken: what it writes exists already.
+        """
+        return (await self._executed(statement, parameters)).rowcount
+
+    async def run(self, work: Callable[[Connection], _T]) -> _T:
+        """The result of work that needs SQLAlchemy's own connection."""
+        with driver_errors():
+            return await self._ended(self._connection.run_sync(work))
+
+    async def connect(self) -> None:
+        """Take a connection.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        with driver_errors():
+            self._connection = await self._ended(self._connection.start())
+
+    async def commit(self) -> None:
+        """Commit to the end, even if the caller is cancelled meanwhile: then that is raised after.
+
+        Raises:
+            Unavailable: it is not known whether it was committed.
+        """
+        with driver_errors():
+            await _to_the_end(self._connection.commit())
+
+    async def release(self) -> None:
+        """Give the connection back, rolled back; one that cannot be is thrown away."""
+        if self._connection.sync_connection is None:
+            return
+        try:
+            await _to_the_end(self._connection.close())
+        except DRIVER_ERRORS:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                await self._connection.invalidate()
+
+    async def _executed(self, statement: Executable, parameters: Any) -> CursorResult[Any]:
+        with driver_errors():
+            return await self._ended(self._connection.execute(statement, parameters))
+
+    async def _ended(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return await (_to_the_end(work) if self.kind == "sqlite" else work)
 
 
 class Database:
@@ -80,64 +161,42 @@ class Database:
         self._writers = asyncio.Lock()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection on which every statement stands for itself and sees what is committed."""
-        connection = await _connected(self._reads)
-        try:
-            yield connection
-        finally:
-            await _released(connection)
+    async def reading(self) -> AsyncIterator[Statements]:
+        """Every statement stands for itself and sees what is committed."""
+        async with self._statements(self._reads) as statements:
+            yield statements
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[Statements]:
         """A transaction; leaving without `commit` undoes it. Others of this process wait."""
-        async with self._writers:
-            connection = await _connected(self._writes)
-            try:
-                yield connection
-            finally:
-                await _released(connection)
+        async with self._writers, self._statements(self._writes) as statements:
+            yield statements
 
     @asynccontextmanager
-    async def changing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection on which every statement commits at once, without the tree head."""
+    async def changing(self) -> AsyncIterator[Statements]:
+        """Every statement commits at once, without the tree head."""
         # SQLite knows one writer only, and its own waiting spins.
         queue = self._writers if self.kind == "sqlite" else contextlib.nullcontext()
-        async with queue, self.reading() as connection:
-            yield connection
+        async with queue, self.reading() as statements:
+            yield statements
 
     async def close(self) -> None:
         """Close every connection."""
         with driver_errors():
             await self._engine.dispose()
 
-
-async def commit(connection: AsyncConnection) -> None:
-    """Commit to the end, even if the caller is cancelled meanwhile: then that is raised after.
-
-    Raises:
-        Unavailable: it is not known whether it was committed.
-    """
-    with driver_errors():
-        await _to_the_end(connection.commit())
-
-
-async def _connected(engine: AsyncEngine) -> AsyncConnection:
-    with driver_errors():
-        return await engine.connect()
+    @asynccontextmanager
+    async def _statements(self, engine: AsyncEngine) -> AsyncIterator[Statements]:
+        statements = Statements(AsyncConnection(engine), self.kind)
+        try:
+            await statements.connect()
+            yield statements
+        finally:
+            await statements.release()
 
 
-async def _released(connection: AsyncConnection) -> None:
-    """Give the connection back, rolled back; one that cannot be is thrown away."""
-    try:
-        await _to_the_end(connection.close())
-    except DRIVER_ERRORS:
-        with contextlib.suppress(*DRIVER_ERRORS):
-            await connection.invalidate()
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await the work; a cancellation is raised once it has ended, never inside it."""
+async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of the work; a cancellation is raised once it has ended, never inside it."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -148,7 +207,7 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
     if cancelled is not None:
         task.exception()
         raise cancelled
-    await task
+    return task.result()
 
 
 def _parsed(url: str) -> URL:

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Delete, Row, Select, Update, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.database import Kind, Statements
 
 #: SQLite takes 32766 parameters in a statement; some are for other things.
 _SQLITE_PART = 30_000
@@ -34,30 +35,26 @@ class ByKeys(Generic[_Statement]):
         self._sqlite: _Statement = write(column.in_(bindparam("keys", expanding=True)))
 
     async def rows(
-        self, connection: AsyncConnection, keys: Iterable[Any], **parameters: Any
+        self, statements: Statements, keys: Iterable[Any], **parameters: Any
     ) -> list[Row[Any]]:
         """The rows; nothing is asked when there are no keys."""
         found: list[Row[Any]] = []
-        statement, parts = self._parts(connection, keys)
+        statement, parts = self._parts(statements.kind, keys)
         for part in parts:
-            found.extend((await connection.execute(statement, {"keys": part, **parameters})).all())
+            found.extend(await statements.rows(statement, {"keys": part, **parameters}))
         return found
 
-    async def change(
-        self, connection: AsyncConnection, keys: Iterable[Any], **parameters: Any
-    ) -> int:
+    async def change(self, statements: Statements, keys: Iterable[Any], **parameters: Any) -> int:
         """Change or delete the rows; how many there were."""
         changed = 0
-        statement, parts = self._parts(connection, keys)
+        statement, parts = self._parts(statements.kind, keys)
         for part in parts:
-            changed += (await connection.execute(statement, {"keys": part, **parameters})).rowcount
+            changed += await statements.change(statement, {"keys": part, **parameters})
         return changed
 
-    def _parts(
-        self, connection: AsyncConnection, keys: Iterable[Any]
-    ) -> tuple[_Statement, list[list[Any]]]:
+    def _parts(self, kind: Kind, keys: Iterable[Any]) -> tuple[_Statement, list[list[Any]]]:
         distinct = list(dict.fromkeys(keys))
-        if connection.dialect.name == "postgresql":
+        if kind == "postgresql":
             return self._postgresql, [distinct] if distinct else []
         parts = range(0, len(distinct), _SQLITE_PART)
         return self._sqlite, [distinct[start : start + _SQLITE_PART] for start in parts]

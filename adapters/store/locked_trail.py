@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.database import commit
-from adapters.store.driver_errors import driver_errors
+from adapters.store.database import Statements
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     SELECT_DELIVERIES,
@@ -45,7 +43,7 @@ from exchange.ports import DeliveryRow, RecordedBatch, TreeHead
 from exchange.trail.tiles import TileId, right_edge
 from schemas.participant import Participant
 
-PARTICIPANT_DOCUMENTS = select(participants.c.document).order_by(participants.c.id)
+_PARTICIPANTS = select(participants.c.document).order_by(participants.c.id)
 
 #: SQLite has no row locks and needs none: its transaction began IMMEDIATE.
 _LOCK_HEAD = select(tree_head).where(tree_head.c.id == 1).with_for_update()
@@ -98,36 +96,35 @@ class KnownEdge:
 class SqlLockedTrail:
     """The tree head under lock; made by `SqlStore.locked` and gone when that is left."""
 
-    def __init__(self, connection: AsyncConnection, head: TreeHead, known: KnownEdge) -> None:
+    def __init__(self, statements: Statements, head: TreeHead, known: KnownEdge) -> None:
         self.head = head
-        self._connection = connection
+        self._statements = statements
         self._known = known
         self._saved: RecordedBatch | None = None
 
     @classmethod
-    async def lock(cls, connection: AsyncConnection, known: KnownEdge) -> "SqlLockedTrail":
+    async def lock(cls, statements: Statements, known: KnownEdge) -> "SqlLockedTrail":
         """Wait for the head and return the trail as it then stands."""
-        with driver_errors():
-            row = (await connection.execute(_LOCK_HEAD)).one_or_none()
-            if row is None:
-                raise IntegrityBroken("The database has lost its tree head.")
-            if row.checkpoint == known.checkpoint:
-                edge = known.tiles
-            else:
-                edge = await read_tiles(connection, right_edge(row.size))
+        rows = await statements.rows(_LOCK_HEAD)
+        if not rows:
+            raise IntegrityBroken("The database has lost its tree head.")
+        row = rows[0]
+        if row.checkpoint == known.checkpoint:
+            edge = known.tiles
+        else:
+            edge = await read_tiles(statements, right_edge(row.size))
         head = TreeHead(
             size=row.size,
             edge=edge,
             last_entry_at=row.last_entry_at,
             directory_version=row.directory_version,
         )
-        return cls(connection, head, known)
+        return cls(statements, head, known)
 
     async def participants(self) -> Sequence[Participant]:
         """Every directory document, ordered by id."""
-        with driver_errors():
-            documents = (await self._connection.execute(PARTICIPANT_DOCUMENTS)).scalars().all()
-        return read_participants(documents)
+        rows = await self._statements.rows(_PARTICIPANTS)
+        return read_participants(row.document for row in rows)
 
     async def facts_about(
         self,
@@ -142,13 +139,12 @@ class SqlLockedTrail:
         Consents lie under the subject that stands; a merged one that was asked for by its old id
         has them under that as well.
         """
-        with driver_errors():
-            standing = await self._standing(identities)
-            subjects_by_token = await self._subjects(tokens)
-            consents_by_subject = await self._consents(
-                [one.subject_id for one in subjects_by_token.values()], subject_ids
-            )
-            counters = await _OUTBOXES.rows(self._connection, subscribers)
+        standing = await self._standing(identities)
+        subjects_by_token = await self._subjects(tokens)
+        consents_by_subject = await self._consents(
+            [one.subject_id for one in subjects_by_token.values()], subject_ids
+        )
+        counters = await _OUTBOXES.rows(self._statements, subscribers)
         return Facts(
             standing=standing,
             subjects=subjects_by_token,
@@ -163,16 +159,12 @@ class SqlLockedTrail:
 
     async def waiting(self, subscriber: str, limit: int) -> Sequence[PendingDelivery]:
         """The subscriber's waiting deliveries in the order of their numbers."""
-        with driver_errors():
-            rows = await self._connection.execute(
-                _WAITING, {"subscriber": subscriber, "most": limit}
-            )
-            return [read_pending(row) for row in rows]
+        rows = await self._statements.rows(_WAITING, {"subscriber": subscriber, "most": limit})
+        return [read_pending(row) for row in rows]
 
     async def deliveries(self, delivery_ids: Sequence[str]) -> Mapping[str, DeliveryRow]:
         """Those of these deliveries that exist."""
-        with driver_errors():
-            rows = await _DELIVERIES.rows(self._connection, delivery_ids)
+        rows = await _DELIVERIES.rows(self._statements, delivery_ids)
         return {row.delivery_id: read_delivery(row) for row in rows}
 
     async def save(self, batch: RecordedBatch) -> None:
@@ -181,11 +173,8 @@ class SqlLockedTrail:
         Raises:
             IntegrityBroken: the batch grew from another head, or what it adds exists already.
         """
-        if batch.first_index != self.head.size or self._saved is not None:
-            raise IntegrityBroken("A batch must grow from the head that was locked, once.")
         self._saved = batch
-        with driver_errors():
-            await save_batch(self._connection, batch)
+        await save_batch(self._statements, batch)
 
     async def commit(self) -> None:
         """Make it durable, all or nothing.
@@ -194,7 +183,7 @@ class SqlLockedTrail:
             Unavailable: it is not known to be durable.
         """
         # If we crash or fail in here, it may be durable or not: the messages come again.
-        await commit(self._connection)
+        await self._statements.commit()
         if self._saved is not None:
             content = {**self._saved.edge, **self._saved.tiles}
             self._known.tiles = {tile: content[tile] for tile in right_edge(self._saved.size)}
@@ -204,12 +193,12 @@ class SqlLockedTrail:
         self, identities: Sequence[MessageIdentity]
     ) -> dict[MessageIdentity, StandingDecision]:
         asked = set(identities)
-        rows = await _DECISIONS.rows(self._connection, (one.message_id for one in identities))
+        rows = await _DECISIONS.rows(self._statements, (one.message_id for one in identities))
         found = (read_decision(row) for row in rows)
         return {decision.identity: decision for decision in found if decision.identity in asked}
 
     async def _subjects(self, tokens: Sequence[bytes]) -> dict[bytes, Subject]:
-        rows = await _SUBJECTS_OF_TOKENS.rows(self._connection, tokens)
+        rows = await _SUBJECTS_OF_TOKENS.rows(self._statements, tokens)
         return {
             row.token: Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key)
             for row in rows
@@ -220,18 +209,18 @@ class SqlLockedTrail:
     ) -> dict[str, list[ConsentOnFile]]:
         merged = {
             row.subject_id: row.merged_into
-            for row in await _SURVIVORS.rows(self._connection, asked)
+            for row in await _SURVIVORS.rows(self._statements, asked)
         }
         survivors = [*standing, *(merged.get(one, one) for one in asked)]
         found: dict[str, list[ConsentOnFile]] = defaultdict(list)
-        for row in await _CONSENTS.rows(self._connection, survivors):
+        for row in await _CONSENTS.rows(self._statements, survivors):
             found[row.subject_id].append(read_consent_row(row))
         for old, survivor in merged.items():
             found[old] = list(found[survivor])
         return dict(found)
 
 
-async def read_tiles(connection: AsyncConnection, ids: Sequence[TileId]) -> dict[TileId, bytes]:
+async def read_tiles(statements: Statements, ids: Sequence[TileId]) -> dict[TileId, bytes]:
     """Those of the tiles that exist; one query a level, of which there are at most eight."""
     by_level: dict[int, list[int]] = defaultdict(list)
     for tile in ids:
@@ -239,5 +228,5 @@ async def read_tiles(connection: AsyncConnection, ids: Sequence[TileId]) -> dict
     return {
         TileId(row.level, row.idx): row.hashes
         for level, indexes in by_level.items()
-        for row in await _TILES.rows(connection, indexes, level=level)
+        for row in await _TILES.rows(statements, indexes, level=level)
     }

@@ -8,8 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from adapters.store.database import Database, commit
-from adapters.store.driver_errors import driver_errors
+from adapters.store.database import Database
 from exchange.errors import ConfigurationError
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -28,12 +27,11 @@ async def migrate(url: str) -> None:
     """
     database = Database(url, pool_size=1)
     try:
-        async with database.writing() as connection:
-            with driver_errors():
-                if database.kind == "postgresql":
-                    await connection.execute(_ADVISORY_LOCK)
-                await connection.run_sync(_upgrade)
-            await commit(connection)
+        async with database.writing() as statements:
+            if database.kind == "postgresql":
+                await statements.rows(_ADVISORY_LOCK)
+            await statements.run(_upgrade)
+            await statements.commit()
     finally:
         await database.close()
 
@@ -75,9 +73,8 @@ async def require_current_schema(database: Database) -> None:
 
 
 async def _revision(database: Database) -> str | None:
-    async with database.reading() as connection:
-        with driver_errors():
-            return await connection.run_sync(_current_revision)
+    async with database.reading() as statements:
+        return await statements.run(_current_revision)
 
 
 def _current_revision(connection: Connection) -> str | None:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Insert, Table, bindparam, insert, or_, update
+from sqlalchemy import Insert, Table, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.database import Kind, Statements
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     body_values,
@@ -40,7 +40,7 @@ from exchange.ports import RecordedBatch
 _Rows = list[dict[str, Any]]
 
 
-def _replacing(table: Table) -> Mapping[str, Insert]:
+def _replacing(table: Table) -> Mapping[Kind, Insert]:
     """An insert that overwrites the row of the same key, by dialect."""
     key = list(table.primary_key.columns)
     others = [column.name for column in table.columns if not column.primary_key]
@@ -71,6 +71,10 @@ _DIRECTORY_CHANGED = (
     .values(directory_version=bindparam("directory_changed"))
 )
 
+_STILL_WAITING = ByKeys(
+    deliveries.c.delivery_id,
+    lambda among: select(deliveries.c.delivery_id).where(among, is_pending),
+)
 _LET_OUT = (
     update(deliveries)
     .where(deliveries.c.delivery_id == bindparam("let_out"), is_pending)
@@ -113,30 +117,30 @@ _MERGES = (
 )
 
 
-async def save_batch(connection: AsyncConnection, batch: RecordedBatch) -> None:
+async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
     """Write the batch into the transaction that holds the tree head.
 
     Raises:
         IntegrityBroken: the head is not where the batch grew from, or a delivery is not in the
             state that the batch found it in.
     """
-    await _save_trail(connection, batch)
-    await _save_messages(connection, batch)
-    await _save_deliveries(connection, batch)
-    await _save_acknowledgements(connection, batch)
+    await _save_trail(statements, batch)
+    await _save_messages(statements, batch)
+    await _save_deliveries(statements, batch)
+    await _save_acknowledgements(statements, batch)
     for merged, survivor in batch.merges:
         for statement in _MERGES:
-            await connection.execute(statement, {"merged": merged, "survivor": survivor})
+            await statements.change(statement, {"merged": merged, "survivor": survivor})
     if batch.participants:
         documents = {one.id: participant_values(one) for one in batch.participants}
-        await _put(connection, _REPLACE_PARTICIPANTS, list(documents.values()))
-        await connection.execute(_DIRECTORY_CHANGED, {"directory_changed": batch.size})
+        await _put(statements, _REPLACE_PARTICIPANTS, list(documents.values()))
+        await statements.change(_DIRECTORY_CHANGED, {"directory_changed": batch.size})
 
 
-async def _save_trail(connection: AsyncConnection, batch: RecordedBatch) -> None:
+async def _save_trail(statements: Statements, batch: RecordedBatch) -> None:
     if batch.first_index + len(batch.entries) != batch.size:
         raise IntegrityBroken("A batch does not grow the trail by its own entries.")
-    moved = await connection.execute(
+    moved = await statements.change(
         _MOVE_HEAD,
         {
             "grown_from": batch.first_index,
@@ -145,10 +149,10 @@ async def _save_trail(connection: AsyncConnection, batch: RecordedBatch) -> None
             "note": batch.checkpoint,
         },
     )
-    if moved.rowcount != 1:
+    if moved != 1:
         raise IntegrityBroken("The trail is not where this batch grew from.")
     await _add(
-        connection,
+        statements,
         trail_entries,
         [
             {"idx": index, "entry": entry}
@@ -156,7 +160,7 @@ async def _save_trail(connection: AsyncConnection, batch: RecordedBatch) -> None
         ],
     )
     await _put(
-        connection,
+        statements,
         _REPLACE_TILES,
         [
             {"level": tile.level, "idx": tile.index, "hashes": hashes}
@@ -164,27 +168,27 @@ async def _save_trail(connection: AsyncConnection, batch: RecordedBatch) -> None
         ],
     )
     await _add(
-        connection,
+        statements,
         checkpoints,
         [{"size": batch.size, "note": batch.checkpoint, "signed_at": batch.at}],
     )
 
 
-async def _save_messages(connection: AsyncConnection, batch: RecordedBatch) -> None:
-    await _add(connection, decisions, [decision_values(one) for one in batch.decisions])
-    await _add(connection, sealed_bodies, [body_values(*one) for one in batch.bodies])
+async def _save_messages(statements: Statements, batch: RecordedBatch) -> None:
+    await _add(statements, decisions, [decision_values(one) for one in batch.decisions])
+    await _add(statements, sealed_bodies, [body_values(*one) for one in batch.bodies])
     await _add(
-        connection,
+        statements,
         subjects,
         [{"subject_id": one.subject_id, "wrapped_key": one.wrapped_key} for one in batch.subjects],
     )
     await _add(
-        connection,
+        statements,
         subject_tokens,
         [{"token": token, "subject_id": subject_id} for token, subject_id in batch.tokens],
     )
     await _add(
-        connection,
+        statements,
         consents,
         [
             consent_values(subject_id, on_file, position)
@@ -193,19 +197,21 @@ async def _save_messages(connection: AsyncConnection, batch: RecordedBatch) -> N
     )
 
 
-async def _save_deliveries(connection: AsyncConnection, batch: RecordedBatch) -> None:
-    await _add(connection, deliveries, [delivery_values(one) for one in batch.new_deliveries])
+async def _save_deliveries(statements: Statements, batch: RecordedBatch) -> None:
+    await _add(statements, deliveries, [delivery_values(one) for one in batch.new_deliveries])
     if batch.let_out:
-        changed = await connection.execute(
-            _LET_OUT, [_let_out_values(row) for row in batch.let_out]
+        # Many updates at once do not tell how many rows they found; nobody else changes them now.
+        waiting = await _STILL_WAITING.rows(
+            statements, (row.pending.delivery_id for row in batch.let_out)
         )
-        _require_all(changed.rowcount, len(batch.let_out))
+        _require_all(len(waiting), len(batch.let_out))
+        await statements.change(_LET_OUT, [_let_out_values(row) for row in batch.let_out])
     released = [
         *(row for row in batch.new_deliveries if isinstance(row, ReleasedDelivery)),
         *batch.let_out,
     ]
     await _add(
-        connection,
+        statements,
         unsent,
         [
             {
@@ -217,7 +223,7 @@ async def _save_deliveries(connection: AsyncConnection, batch: RecordedBatch) ->
         ],
     )
     await _put(
-        connection,
+        statements,
         _REPLACE_OUTBOXES,
         [
             {
@@ -231,14 +237,14 @@ async def _save_deliveries(connection: AsyncConnection, batch: RecordedBatch) ->
     )
 
 
-async def _save_acknowledgements(connection: AsyncConnection, batch: RecordedBatch) -> None:
+async def _save_acknowledgements(statements: Statements, batch: RecordedBatch) -> None:
     if batch.acknowledged:
         acknowledged = 0
         for index, delivery_ids in _acknowledging_entries(batch):
-            acknowledged += await _ACKNOWLEDGE.change(connection, delivery_ids, its_entry=index)
+            acknowledged += await _ACKNOWLEDGE.change(statements, delivery_ids, its_entry=index)
         _require_all(acknowledged, len(batch.acknowledged))
     await _add(
-        connection,
+        statements,
         acknowledgements,
         [
             {"digest": digest, "body": signed.body, "signature": signed.signature or ""}
@@ -266,14 +272,14 @@ def _let_out_values(row: ReleasedDelivery) -> dict[str, Any]:
     }
 
 
-async def _add(connection: AsyncConnection, table: Table, rows: _Rows) -> None:
+async def _add(statements: Statements, table: Table, rows: _Rows) -> None:
     if rows:
-        await connection.execute(_INSERTS[table], rows)
+        await statements.change(_INSERTS[table], rows)
 
 
-async def _put(connection: AsyncConnection, statements: Mapping[str, Insert], rows: _Rows) -> None:
+async def _put(statements: Statements, replacing: Mapping[Kind, Insert], rows: _Rows) -> None:
     if rows:
-        await connection.execute(statements[connection.dialect.name], rows)
+        await statements.change(replacing[statements.kind], rows)
 
 
 def _require_all(changed: int, expected: int) -> None:

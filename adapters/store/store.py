@@ -19,7 +19,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Database
-from adapters.store.driver_errors import driver_errors
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
@@ -171,8 +170,8 @@ class SqlStore:
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[SqlLockedTrail]:
         """Begin a transaction that holds the tree head; leaving without `commit` undoes it."""
-        async with self._database.writing() as connection:
-            yield await SqlLockedTrail.lock(connection, self._known_edge)
+        async with self._database.writing() as statements:
+            yield await SqlLockedTrail.lock(statements, self._known_edge)
 
     async def directory_version(self) -> int:
         """The version of the directory now, without the lock."""
@@ -226,9 +225,8 @@ class SqlStore:
 
     async def mark_sent(self, delivery_ids: Sequence[str], at: datetime) -> None:
         """Remember that the broker confirmed these. If we crash before, they are sent again."""
-        async with self._database.changing() as connection:
-            with driver_errors():
-                await _MARK_SENT.change(connection, delivery_ids)
+        async with self._database.changing() as statements:
+            await _MARK_SENT.change(statements, delivery_ids)
 
     async def subscribers_with_room(self, windows: Mapping[str, int]) -> Sequence[str]:
         """Subscribers that have waiting deliveries and fewer in flight than their window."""
@@ -258,9 +256,8 @@ class SqlStore:
 
     async def tiles(self, ids: Sequence[TileId]) -> Mapping[TileId, bytes]:
         """Those of the tiles that exist, each as full as it is now."""
-        async with self._database.reading() as connection:
-            with driver_errors():
-                return await read_tiles(connection, ids)
+        async with self._database.reading() as statements:
+            return await read_tiles(statements, ids)
 
     async def checkpoint(self, size: int | None = None) -> tuple[int, str] | None:
         """The signed checkpoint of exactly that size, or the latest; with its size."""
@@ -276,34 +273,30 @@ class SqlStore:
 
     async def remember_login(self, assertion_id: str, expires_at: datetime) -> bool:
         """True the first time; False when that login assertion was used before."""
-        async with self._database.changing() as connection:
-            with driver_errors():
-                if self._logins % _LOGINS_BETWEEN_FORGETTING == 0:
-                    await connection.execute(
-                        _FORGET_LOGINS, {"before": datetime.now(UTC) - _KEPT_AFTER_EXPIRY}
-                    )
-                self._logins += 1
-                inserted = await connection.execute(
-                    _FIRST_LOGIN[self._database.kind],
-                    {"assertion_id": assertion_id, "expires_at": expires_at},
-                )
-                return inserted.rowcount == 1
+        async with self._database.changing() as statements:
+            if self._logins % _LOGINS_BETWEEN_FORGETTING == 0:
+                before = datetime.now(UTC) - _KEPT_AFTER_EXPIRY
+                await statements.change(_FORGET_LOGINS, {"before": before})
+            self._logins += 1
+            inserted = await statements.change(
+                _FIRST_LOGIN[statements.kind],
+                {"assertion_id": assertion_id, "expires_at": expires_at},
+            )
+            return inserted == 1
 
     async def close(self) -> None:
-        """Give back every connection."""
+        """Give back every statements."""
         await self._database.close()
 
     async def _rows(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
-        async with self._database.reading() as connection:
-            with driver_errors():
-                return (await connection.execute(statement, parameters)).all()
+        async with self._database.reading() as statements:
+            return await statements.rows(statement, parameters)
 
     async def _among(
         self, statement: ByKeys[Select[Any]], keys: Sequence[Any]
     ) -> Sequence[Row[Any]]:
-        async with self._database.reading() as connection:
-            with driver_errors():
-                return await statement.rows(connection, keys)
+        async with self._database.reading() as statements:
+            return await statement.rows(statements, keys)
 
     async def _one(self, statement: Executable) -> Row[Any]:
         rows = await self._rows(statement)

@@ -28,7 +28,7 @@ from tests.services.databases import plain_url
 async def terminate_everybody(url):
     connection = await asyncpg.connect(plain_url(url))
     await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     await connection.close()

@@ -60,9 +60,16 @@ class RabbitMQ:
         stack.push_async_callback(self.connection.close)
         self.channel = await self.connection.channel()
         await topology.declare(self.channel, [POST], [REGISTRY], retry_pauses=PAUSES)
+        stack.push_async_callback(self.delete_queues)
         self.publishing = ConfirmedPublishing(self.connection)
         self.stack = stack
         return self
+
+    async def delete_queues(self):
+        """Each quorum queue holds file handles, and a vhost lives as long as the run."""
+        channel = await self.connection.channel()
+        for queue in topology.topology_for([POST], [REGISTRY], retry_pauses=PAUSES).queues:
+            await channel.queue_delete(queue.name)
 
     async def submit(self, body, signature=None, queue="submissions"):
         headers = {} if signature is None else {topology.SIGNATURE_HEADER: signature}

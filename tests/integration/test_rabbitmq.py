@@ -1,6 +1,7 @@
 """What only a real RabbitMQ can show: restarts, poison, permissions, forged headers."""
 
 import asyncio
+import base64
 import json
 import struct
 from contextlib import AsyncExitStack, suppress
@@ -32,14 +33,24 @@ async def stack():
         yield stack
 
 
-async def connect(stack, url, **declared):
+async def connect(stack, url):
     connection = RabbitConnection(url)
     stack.push_async_callback(connection.close)
     channel = await connection.channel()
-    await topology.declare(
-        channel, [ALMATY, OSH], [KAZAKHSTAN, KYRGYZSTAN], retry_pauses=PAUSES, **declared
+    participants = [ALMATY, OSH], [KAZAKHSTAN, KYRGYZSTAN]
+    await topology.declare(channel, *participants, retry_pauses=PAUSES)
+    stack.push_async_callback(
+        delete_queues, connection, topology.topology_for(*participants, retry_pauses=PAUSES)
     )
     return connection
+
+
+async def delete_queues(connection, declared):
+    """Each quorum queue holds file handles, and a vhost lives as long as the run."""
+    with suppress(Unavailable):  # a private broker is gone by now
+        channel = await connection.channel()
+        for queue in declared.queues:
+            await channel.queue_delete(queue.name)
 
 
 @pytest.fixture
@@ -446,20 +457,17 @@ DIRECTORY = [
 
 
 @pytest.fixture
-def imported(controllable_rabbitmq, fresh_vhost, tmp_path):
+async def imported(controllable_rabbitmq, fresh_vhost):
     """The vhost after the import; log in as anybody."""
     vhost = urlsplit(fresh_vhost).path.removeprefix("/")
-    file = tmp_path / "definitions.json"
     definitions = rabbitmq_definitions(
         DIRECTORY,
         vhost=vhost,
         exchange_user="exchange:test",
         password_hash=lambda name: hashed_password(f"password of {name}"),
     )
-    file.write_text(json.dumps(definitions))
-    file.chmod(0o644)
-    tmp_path.chmod(0o755)
-    code = f'{{ok, Text}} = file:read_file("{file}"), rabbit_definitions:import_raw(Text).'
+    text = base64.b64encode(json.dumps(definitions).encode()).decode()
+    code = f'rabbit_definitions:import_raw(base64:decode(<<"{text}">>)).'
     result = controllable_rabbitmq.ctl("eval", code)
     assert result.strip() == "ok", result
     yield (
@@ -472,6 +480,14 @@ def imported(controllable_rabbitmq, fresh_vhost, tmp_path):
             .geturl()
         )
     )
+    connection = RabbitConnection(fresh_vhost)
+    await delete_queues(
+        connection,
+        topology.topology_for(
+            topology.publishers_of(DIRECTORY), topology.queue_subscribers_of(DIRECTORY)
+        ),
+    )
+    await connection.close()
     names = [user["name"] for user in definitions["users"]]
     deletes = [f'rabbit_auth_backend_internal:delete_user(<<"{n}">>, <<"t">>)' for n in names]
     controllable_rabbitmq.ctl("eval", ", ".join(deletes) + ".")

@@ -47,7 +47,7 @@ def test_lines_are_json_away_from_a_terminal(log):
 
 def test_a_bug_is_logged_without_its_text(log):
     try:
-        raise KeyError(SECRET)
+        {}[SECRET]
     except KeyError as error:
         Metrics().observe_bug(error)
     assert SECRET not in log.getvalue()
@@ -58,7 +58,7 @@ def test_a_bug_is_logged_without_its_text(log):
 
 def test_libraries_do_not_quote_either(log):
     try:
-        raise ValueError(SECRET)
+        int(SECRET)
     except ValueError:
         logging.getLogger("uvicorn.error").exception("Exception in ASGI application: %s", SECRET)
     assert SECRET not in log.getvalue()

@@ -1,0 +1,57 @@
+"""A request's body: exactly the bytes that came, and never more than allowed."""
+
+from starlette.requests import Request
+
+from schemas.violation import Problem
+
+SIGNATURE_HEADER = "x-jws-signature"
+
+
+class NotReadable(Exception):
+    """The body is not read to its end; nothing was recorded.
+
+    Attributes:
+        status: 413 or 415.
+        problem: what to mend.
+    """
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.status = status
+        self.problem = problem
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """The exact bytes of the body.
+
+    Raises:
+        NotReadable: it is longer than `max_bytes`, which is found out without reading on, or it
+            is encoded, so that what was signed is not what came.
+    """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise NotReadable(
+            415,
+            Problem(
+                "not-supported", "Content-Encoding", "Send the signed bytes as they are, unencoded."
+            ),
+        )
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+        raise _too_long(max_bytes)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_long(max_bytes)
+    return bytes(body)
+
+
+def signature_of(request: Request) -> str | None:
+    """The detached JWS that came along; two of them are none that could verify."""
+    given = request.headers.getlist(SIGNATURE_HEADER)
+    return ", ".join(given) if given else None
+
+
+def _too_long(max_bytes: int) -> NotReadable:
+    text = f"The body is longer than this exchange reads: send {max_bytes} bytes at most."
+    return NotReadable(413, Problem("too-long", "Bundle", text))

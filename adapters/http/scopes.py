@@ -1,0 +1,31 @@
+"""What a logged-in participant may do: SMART scopes by role."""
+
+from schemas.participant import Participant, Role
+
+RECEIPTS = "system/receipts.r"
+DELIVERIES = "system/deliveries.r"
+ACKNOWLEDGEMENTS = "system/acknowledgements.c"
+TRAIL = "system/trail.r"
+PARTICIPANTS = "system/participants.r"
+
+SCOPES = {
+    RECEIPTS: "Read the receipts of one's own messages.",
+    DELIVERIES: "Read one's own deliveries.",
+    ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries.",
+    TRAIL: "Read the entries of the trail.",
+    PARTICIPANTS: "Read the directory; every participant may.",
+}
+
+_OF_ROLE: dict[Role, tuple[str, ...]] = {
+    "publisher": (RECEIPTS,),
+    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS),
+    "auditor": (TRAIL,),
+    "operator": (),
+    "witness": (),
+}
+
+
+def scopes_of(participant: Participant) -> tuple[str, ...]:
+    """Every scope that the participant's roles give it."""
+    given = [scope for role in participant.roles for scope in _OF_ROLE[role]]
+    return tuple(dict.fromkeys([*given, PARTICIPANTS]))
