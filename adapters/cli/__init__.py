@@ -7,6 +7,8 @@ import typer
 
 from adapters.cli.answering import AnsweringGroup
 from adapters.cli.audit import audit
+from adapters.cli.bench import bench
+from adapters.cli.demo import demo
 from adapters.cli.keys import key
 from adapters.cli.participant import participant
 from adapters.cli.publish import publish
@@ -30,6 +32,7 @@ app = typer.Typer(
         "reported is bad, 2 something has to be set differently first."
     ),
 )
+app.command(rich_help_panel="For everybody")(demo)
 app.command(rich_help_panel="For everybody")(publish)
 app.command(rich_help_panel="For everybody")(subscribe)
 app.add_typer(audit, name="audit", rich_help_panel="For everybody")
@@ -37,3 +40,4 @@ app.add_typer(key, name="key", rich_help_panel="For everybody")
 app.command(rich_help_panel="For the operator of an exchange")(serve)
 app.add_typer(participant, name="participant", rich_help_panel="For the operator of an exchange")
 app.add_typer(rabbitmq, name="rabbitmq", rich_help_panel="For the operator of an exchange")
+app.command(rich_help_panel="For the operator of an exchange")(bench)

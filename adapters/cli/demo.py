@@ -1,7 +1,5 @@
 """`bhx demo`: a whole world in one process."""
 
-import asyncio
-import json
 import tempfile
 import time
 from contextlib import ExitStack
@@ -10,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from adapters.cli.answering import JsonOption, end, run, write_json
+
 _REDRAW_SECONDS = 0.1
 
 
 def demo(
     data: Annotated[Path | None, typer.Option(help="Keep the demo's world in this folder.")] = None,
     count: Annotated[int, typer.Option(min=60, max=100_000, help="How many submissions.")] = 200,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Play a day at two points of entry, and verify everything.
 
@@ -46,11 +46,11 @@ def demo(
                 live.update(screen.drawn(tally), refresh=True)
                 drawn_at = time.monotonic()
 
-        tally = asyncio.run(run_demo(folder, count=count, show=show))
+        tally = run(run_demo(folder, count=count, show=show))
         live.stop()
         if as_json:
-            typer.echo(json.dumps(tally.to_json()))
+            write_json(tally.to_json())
         else:
+            console.print()
             print_summary(console, tally, folder, kept=data is not None)
-    if not tally.holds:
-        raise typer.Exit(1)
+    end(well=tally.holds)

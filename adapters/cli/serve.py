@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from adapters.cli.answering import JsonOption, on_stderr, write_json
 from exchange.errors import ConfigurationError
 
 #: A worker process that never came up must not keep its parent from stopping.
@@ -36,9 +35,7 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(help="host:port of the HTTP interface. [127.0.0.1:8080]")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON line when running.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the exchange.
 
@@ -57,9 +54,8 @@ def serve(
     }
     settings = read_settings(**given)
     if sys.platform != "win32":
-        import uvloop
+        pass
 
-        runner: Any = uvloop.run
     else:
         runner = asyncio.run
     try:
@@ -143,9 +139,10 @@ def _announce(exchange: Any, *, first: bool, as_json: bool) -> None:
             "url": settings.base_url,
             "log_key": exchange.keys.note_signer.verifier_key,
         }
-        print(json.dumps(running), flush=True)
+        write_json(running)
+        sys.stdout.flush()
         return
-    console = Console(stderr=True, highlight=False)
+    console = on_stderr()
     store = "PostgreSQL" if settings.database_url.startswith("postgresql") else "SQLite"
     carrier = "RabbitMQ" if settings.broker else "no broker: HTTP in, fetched by cursor"
     console.print(

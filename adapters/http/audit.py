@@ -100,7 +100,7 @@ def audit_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
         },
     )
     async def checkpoint_of(
-        size: Annotated[int, Path(ge=0, le=MOST, examples=[1])],
+        size: Annotated[int, Path(ge=0, le=MOST, examples=[2])],
     ) -> PlainTextResponse:
         """The checkpoint signed at exactly that size."""
         note = await signed_checkpoint(parts, size)

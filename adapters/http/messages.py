@@ -3,7 +3,8 @@
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
 from adapters.http.answers import FhirResponse, not_found
 from adapters.http.capability import capability_statement
@@ -86,10 +87,14 @@ _REFUSED = {
 }
 
 
-class ReceiptResponse(Response):
-    """A receipt's bytes."""
+class ReceiptResponse(JSONResponse):
+    """A receipt, byte for byte as it was first given."""
 
     media_type = RECEIPT_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the receipt."""
+        return Receipt.to_bytes(content)
 
 
 def message_routes(parts: Parts, tokens: AccessTokens, metrics: Metrics) -> APIRouter:
@@ -154,7 +159,7 @@ def message_routes(parts: Parts, tokens: AccessTokens, metrics: Metrics) -> APIR
         found = await parts.proofs.receipt_for(identity)
         if found is None:
             raise not_found()
-        return ReceiptResponse(found.to_bytes())
+        return ReceiptResponse(found)
 
     return router
 

@@ -1,7 +1,8 @@
 """How we reach RabbitMQ: one connection that is opened again when it was lost.
 
-We speak through aiormq, the driver beneath aio-pika: what a publisher sent must be put aside and
-retried with the very properties it came with, and aio-pika's own message would re-make them.
+aio-pika connects and opens channels. On them we speak through aio-pika's own driver, aiormq: what a
+publisher sent must be put aside and retried with the very properties it came with, and aio-pika's
+message would make them anew.
 """
 
 import asyncio
@@ -10,7 +11,9 @@ from contextlib import contextmanager, suppress
 from typing import Self, cast
 from urllib.parse import urlsplit, urlunsplit
 
+import aio_pika
 import aiormq
+from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, DeliveryError
 
 from exchange.errors import Unavailable
@@ -57,7 +60,7 @@ class RabbitConnection:
         """Connect to `url` when first needed; RabbitMQ's listings show `name`."""
         self._url = url
         self._name = name
-        self._connection: aiormq.Connection | None = None
+        self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
@@ -86,10 +89,11 @@ class RabbitConnection:
                 if self._connection is None or self._connection.is_closed:
                     self._connection = await self._connect()
                 # on_return_raises: else an unroutable message would count as published.
-                channel = await self._connection.channel(
+                channel = self._connection.channel(
                     publisher_confirms=confirms, on_return_raises=True
                 )
-                return cast("aiormq.Channel", channel)
+                await channel.initialize()
+                return cast("aiormq.Channel", await channel.get_underlay_channel())
 
     async def close(self) -> None:
         """Close it and every channel; asking for a channel opens it again."""
@@ -99,11 +103,11 @@ class RabbitConnection:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
                     await connection.close()
 
-    async def _connect(self) -> aiormq.Connection:
+    async def _connect(self) -> AbstractConnection:
         parts = urlsplit(self._url)
         if "heartbeat=" not in parts.query:
             query = f"{parts.query}&heartbeat={HEARTBEAT_SECONDS}".removeprefix("&")
             parts = parts._replace(query=query)
-        return await aiormq.connect(
+        return await aio_pika.connect(
             urlunsplit(parts), client_properties={"connection_name": self._name}
         )

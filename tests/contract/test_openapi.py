@@ -84,9 +84,9 @@ class Serving(threading.Thread):
         cast.add(KZ, "subscriber", subscriptions=(everything,))
         cast.add(EVERYTHING, "publisher", "subscriber", "auditor", subscriptions=(everything,))
         async with running_world(self.folder, cast) as exchange:
-            for message_id in (EXAMPLE, None, None):
+            for given in (EXAMPLE, None, None):
                 message_id, body = vaccination(
-                    consent(recipients=[KZ, EVERYTHING]), source=EVERYTHING, message_id=message_id
+                    consent(recipients=[KZ, EVERYTHING]), source=EVERYTHING, message_id=given
                 )
                 received = cast.signed(EVERYTHING, body, message_id=message_id)
                 await exchange.processor.process([received])

@@ -517,6 +517,11 @@ async def test_what_waits_is_let_out_in_the_order_of_its_numbers(store):
     new = [one for one in batch.new_deliveries if isinstance(one, PendingDelivery)]
     assert waiting == new[:5]
     assert [one.number for one in waiting] == [4, 5, 6, 7, 8]
+    assert [row.pending.number for row in await store.delivery_rows(KZ, after=0, limit=9)] == [
+        1,
+        2,
+        3,
+    ]
     assert await store.subscribers_with_room({KZ: 3, TJ: 1000}) == []
     assert await store.subscribers_with_room({KZ: 4, TJ: 1000}) == [KZ]
     assert await store.subscribers_with_room({TJ: 1000}) == []
