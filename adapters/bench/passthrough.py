@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import FieldTable
 
 _PREFETCH = 100
-_QUORUM = {"x-queue-type": "quorum"}
+_QUORUM: FieldTable = {"x-queue-type": "quorum"}
 _OUTPUTS = ("raw.first", "raw.second", "raw.receipts")
 
 

@@ -42,6 +42,8 @@ def serve(
     Without options it is embedded: SQLite and keys under ./bhx-data, HTTP on 127.0.0.1:8080. With
     --broker and --database it is the real thing. Every option is also a BHX_… variable.
     """
+    import uvloop
+
     from adapters.settings import read_settings
 
     given: dict[str, Any] = {
@@ -53,13 +55,8 @@ def serve(
         "listen": listen,
     }
     settings = read_settings(**given)
-    if sys.platform != "win32":
-        pass
-
-    else:
-        runner = asyncio.run
     try:
-        runner(_serve(settings, as_json=as_json))
+        uvloop.run(_serve(settings, as_json=as_json))
     except OSError as error:
         msg = f"setting listen (BHX_LISTEN): cannot listen there ({error.strerror})"
         raise ConfigurationError(msg) from error
@@ -77,8 +74,10 @@ async def _serve(settings: Any, *, as_json: bool) -> None:
         exchange = await stack.enter_async_context(open_exchange(settings))
         parts = await stack.enter_async_context(parts_for(exchange, Metrics()))
         stack.enter_context(stop_on_signals(stop))
-        children = await _start_children(settings, stop)
+        children = await _start_children(settings)
         stack.push_async_callback(_stop_children, children)
+        watching = [asyncio.ensure_future(_stop_with(child, stop)) for child in children]
+        stack.callback(lambda: [task.cancel() for task in watching])
 
         async def announce() -> None:
             _announce(exchange, first=is_first_start, as_json=as_json)
@@ -86,7 +85,7 @@ async def _serve(settings: Any, *, as_json: bool) -> None:
         await run_parts(parts, stop=stop, on_running=announce)
 
 
-async def _start_children(settings: Any, stop: asyncio.Event) -> list[asyncio.subprocess.Process]:
+async def _start_children(settings: Any) -> list[asyncio.subprocess.Process]:
     """The other worker processes; when one ends, so does everything."""
     if settings.role not in {"all", "worker"}:
         return []
@@ -109,7 +108,6 @@ async def _start_children(settings: Any, stop: asyncio.Event) -> list[asyncio.su
             env=environment,
             stdout=asyncio.subprocess.DEVNULL,
         )
-        asyncio.ensure_future(_stop_with(child, stop))  # noqa: RUF006 - lives as long as the child
         children.append(child)
     return children
 

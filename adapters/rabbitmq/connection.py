@@ -90,7 +90,7 @@ class RabbitConnection:
                     self._connection = await self._connect()
                 # on_return_raises: else an unroutable message would count as published.
                 channel = self._connection.channel(
-                    publisher_confirms=confirms, on_return_raises=True
+                    publisher_confirms=confirms, on_return_raises=confirms
                 )
                 await channel.initialize()
                 return cast("aiormq.Channel", await channel.get_underlay_channel())

@@ -79,9 +79,25 @@ class World:
     def vaccination(self, *others, **members):
         return composed(*others, source=self.post, **members)[1]
 
+    async def all_acknowledged(self):
+        rows = await self.exchange.store.delivery_rows(self.registry, after=0, limit=99)
+        return all(row.acknowledged for row in rows)
+
+    async def one_dead_letter(self):
+        channel = await self.exchange.broker.channel()
+        declared = await channel.queue_declare("bhx.dead-letters", passive=True)
+        await channel.close()
+        return declared.message_count == 1
+
     @property
     def permitted(self):
         return consent(recipients=[self.registry])
+
+
+async def until(holds):
+    """Ask again until it does; the fixture's timeout ends it."""
+    while not await holds():
+        await asyncio.sleep(0.05)
 
 
 def new_cast():
@@ -90,9 +106,7 @@ def new_cast():
     period = {"valid_until": SystemClock().now().replace(year=2100)}
     post = cast.add(f"poe:kz:{mark}", "publisher", **period)
     everything = Subscription(id="all", purpose="PUBHLTH")
-    registry = cast.add(
-        f"registry:kz:{mark}", "subscriber", subscriptions=(everything,), **period
-    )
+    registry = cast.add(f"registry:kz:{mark}", "subscriber", subscriptions=(everything,), **period)
     return cast, post.id, registry.id
 
 
@@ -165,11 +179,7 @@ async def test_records_travel_over_the_broker_with_proofs(world):
         assert sorted(one.body for one in received) == sorted(bodies[:20])
         assert subscriber.gaps() == []
         assert memory.unacknowledged(1) == []
-        while not all(
-            row.acknowledged
-            for row in await world.exchange.store.delivery_rows(world.registry, after=0, limit=99)
-        ):
-            await asyncio.sleep(0.05)
+        await until(world.all_acknowledged)
 
 
 async def test_a_crash_before_the_end_brings_it_again(world):
@@ -215,5 +225,4 @@ async def test_an_unproven_delivery_becomes_a_dead_letter(world):
         received = [one async for one in subscriber.deliveries(follow=False)]
 
         assert (len(received), len(told)) == (1, 1)
-        while (await channel.queue_declare("bhx.dead-letters", passive=True)).message_count != 1:
-            await asyncio.sleep(0.05)
+        await until(world.one_dead_letter)

@@ -246,7 +246,7 @@ class Served:
             self._server = uvicorn.Server(config)
             deciding = asyncio.create_task(exchange.intake.run())
             serving = asyncio.create_task(self._server.serve(sockets=[listening]))
-            while not self._server.started:
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
                 await asyncio.sleep(0.01)
             self._up.set()
             await serving

@@ -119,9 +119,7 @@ async def test_a_proven_acceptance(publisher, trail):
     ids=["ours", "nobody", "by the name of the bytes"],
 )
 async def test_a_proven_refusal(publisher, trail, named):
-    made = publisher(
-        lambda sent: receipt_for(trail, sent, outcome="refused", **named).to_bytes()
-    )
+    made = publisher(lambda sent: receipt_for(trail, sent, outcome="refused", **named).to_bytes())
 
     receipt = await made.publish(BODY)
 
@@ -181,9 +179,7 @@ async def test_2_a_refusal_dressed_up_as_an_acceptance(publisher, trail):
 
 async def test_3_a_proof_by_another_log(publisher):
     other = SmallTrail()
-    await refused(
-        publisher(lambda sent: receipt_for(other, sent).to_bytes()), "the pinned log key"
-    )
+    await refused(publisher(lambda sent: receipt_for(other, sent).to_bytes()), "the pinned log key")
 
 
 async def test_3_a_proof_of_another_entry(publisher, trail):
@@ -222,8 +218,6 @@ async def test_5_an_acceptance_of_another_message(publisher, trail, named):
 
 @pytest.mark.parametrize("named", [{"publisher": "poe:kg:fru"}, {"message": "message-2"}])
 async def test_5_a_refusal_of_another_message(publisher, trail, named):
-    made = publisher(
-        lambda sent: receipt_for(trail, sent, outcome="refused", **named).to_bytes()
-    )
+    made = publisher(lambda sent: receipt_for(trail, sent, outcome="refused", **named).to_bytes())
 
     await refused(made, "another party's message")

@@ -112,7 +112,7 @@ def subscribe(trail, post, key, memory):
             PinnedKeys([post.document()]),
             memory,
             patience=Patience(give_up_after=5, sleep=no_sleep),
-            seconds_now=lambda: START.timestamp(),
+            seconds_now=START.timestamp,
             **options,
         )
 
@@ -239,9 +239,7 @@ async def test_out_of_order_is_no_gap_once_all_came(trail, post, subscribe):
 async def test_a_fork_seen_by_an_earlier_run_is_refused(trail, post, subscribe):
     await numbers_of(subscribe(Fetched(released(trail, post, 1))))
     fork = SmallTrail(trail.signer)
-    source = Fetched(
-        released(fork, post, 2, at=START + timedelta(seconds=1), delivery_id="b" * 32)
-    )
+    source = Fetched(released(fork, post, 2, at=START + timedelta(seconds=1), delivery_id="b" * 32))
 
     with pytest.raises(UnprovenDelivery, match="not the one seen before"):
         await numbers_of(subscribe(source))

@@ -236,9 +236,7 @@ async def test_5_two_deliveries_under_one_number_are_refused(trail, post, verifi
 
 async def test_6_another_body_than_was_logged_is_refused(trail, post, verifier):
     body = b'{"a": 2}'
-    delivery = released(trail, post).model_copy(
-        update={"body": body, "signature": post.sign(body)}
-    )
+    delivery = released(trail, post).model_copy(update={"body": body, "signature": post.sign(body)})
 
     await refused(verifier, delivery, "another body than is logged")
 
@@ -258,9 +256,7 @@ async def test_7_a_signature_about_another_message_is_refused(trail, post, verif
     delivery = released(trail, post)
     signature = post.sign(delivery.body, **claims)
 
-    await refused(
-        verifier, delivery.model_copy(update={"signature": signature}), "another message"
-    )
+    await refused(verifier, delivery.model_copy(update={"signature": signature}), "another message")
 
 
 async def test_7_a_signature_about_another_kind_of_content_is_refused(trail, post, verifier):

@@ -40,16 +40,16 @@ class Clients:
         self.verifier = exchange.keys.note_signer.verifier
         self.opened = []
 
-    def transport(self, name):
+    def transport(self, name, *, claims_to_be=None):
         if self.kind == "local":
             return LocalTransport(self.exchange, name)
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=BASE)
         made = HttpTransport(
             BASE,
-            name,
+            claims_to_be or name,
             self.cast.keys[name],
             client=client,
-            seconds_now=lambda: NOON.timestamp(),
+            seconds_now=NOON.timestamp,
         )
         self.opened.append(made)
         return made
@@ -61,7 +61,7 @@ class Clients:
             self.transport(name),
             self.verifier,
             patience=Patience(give_up_after=0),
-            seconds_now=lambda: NOON.timestamp(),
+            seconds_now=NOON.timestamp,
         )
 
     def subscriber(self, memory, name=KZ):
@@ -75,7 +75,7 @@ class Clients:
             DirectoryKeys(transport),
             memory,
             patience=Patience(give_up_after=0),
-            seconds_now=lambda: NOON.timestamp(),
+            seconds_now=NOON.timestamp,
         )
 
     def auditor(self, **options):
@@ -174,7 +174,7 @@ async def test_a_receipt_that_was_pinned_to_another_log_is_not_believed(clients,
         clients.cast.keys[ALA],
         clients.transport(ALA),
         SmallTrail().verifier,
-        seconds_now=lambda: NOON.timestamp(),
+        seconds_now=NOON.timestamp,
     )
 
     with pytest.raises(UnprovenReceipt):
@@ -284,9 +284,8 @@ async def test_entries_are_for_auditors(tmp_path):
 
         with pytest.raises(RequestRefused):
             await Auditor(clients.transport(KG), clients.verifier).verify_trail()
+        stranger = clients.transport(KZ, claims_to_be="registry:ru")
         with pytest.raises(RequestRefused, match="refuses the login"):
-            stranger = clients.transport(KZ)
-            stranger._participant_id = "registry:ru"
             await stranger.receive(after=0, limit=1, patience=0)
 
 
