@@ -6,7 +6,7 @@ Only entry points import this, and nothing imports entry points.
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from adapters.in_process.transport import InProcessBroker
 from adapters.key_files import (
@@ -151,6 +151,7 @@ def compose(
             proofs=proofs,
             signer=signer,
             origin=origin,
+            resend_after=timedelta(seconds=settings.resend_after_seconds),
         ),
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
         max_message_bytes: the largest message read.
         batch_size: the most messages decided in one transaction.
         prefetch: the most messages a worker holds unacknowledged.
+        resend_after_seconds: how long a delivery may stay unsent before the relay sends it again;
+            longer than any publish under way takes.
     """
 
     model_config = SettingsConfigDict(
@@ -53,6 +55,7 @@ class Settings(BaseSettings):
     max_message_bytes: Annotated[int, Field(ge=1_024, le=64 * 1_048_576)] = 1_048_576
     batch_size: Annotated[int, Field(ge=1, le=1_000)] = 100
     prefetch: Annotated[int, Field(ge=1, le=10_000)] = 400
+    resend_after_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 10.0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

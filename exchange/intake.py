@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from exchange.dispatch import Dispatcher
-from exchange.errors import Unavailable
+from exchange.errors import IntegrityBroken, Unavailable
 from exchange.model import ReceivedMessage
 from exchange.processor import MessageProcessor, Outcome
 
@@ -81,6 +81,8 @@ class Intake:
             outcomes = await self._processor.process([received for received, _ in batch])
         except Exception as error:  # noqa: BLE001 - a bug must reach the one who waits, as a bug
             await self._decide_alone_or_fail(batch, error)
+            if isinstance(error, IntegrityBroken):
+                raise  # our own records contradict themselves: the process ends, loudly
             return
         for (_, answer), outcome in zip(batch, outcomes, strict=True):
             if not answer.done():
@@ -95,7 +97,7 @@ class Intake:
 
     async def _decide_alone_or_fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """One message that trips a bug must not take its neighbours with it."""
-        if len(batch) == 1 or isinstance(error, Unavailable):
+        if len(batch) == 1 or isinstance(error, Unavailable | IntegrityBroken):
             for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)

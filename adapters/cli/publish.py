@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from adapters.clients.verified_receipt import VerifiedReceipt
 
 _AT_ONCE = 16
+_COLOURS = {"accepted": "green", "refused": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +203,12 @@ def _print_table(published: list[_Published]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("file", "outcome", "entry", "what to mend"):
         table.add_column(heading, overflow="fold")
-    colour: Callable[[str], str] = {"accepted": "green", "refused": "yellow"}.get  # type: ignore[assignment]
     for one in published:
         place, mend = "-", one.error or ""
         if one.receipt is not None:
             place = str(one.receipt.index)
             issues = [f"{i.expression}: {i.text}" for i in one.receipt.receipt.issues]
             mend = "\n".join([one.receipt.reason or "", *issues]).strip()
-        style = colour(one.outcome) or "red"
+        style = _COLOURS.get(one.outcome, "red")
         table.add_row(escape(str(one.file)), f"[{style}]{one.outcome}[/]", place, escape(mend))
     on_stdout().print(table)

@@ -145,9 +145,10 @@ def _announce(exchange: Any, *, first: bool, as_json: bool) -> None:
     carrier = "RabbitMQ" if settings.broker else "no broker: HTTP in, fetched by cursor"
     console.print(
         f"[bold]Border Health Exchange[/] · {settings.role} · {settings.base_url} · {store} · "
-        f"{carrier}"
+        f"{carrier}",
+        soft_wrap=True,
     )
-    console.print(f"trail key  {exchange.keys.note_signer.verifier_key}")
+    console.print(f"trail key  {exchange.keys.note_signer.verifier_key}", soft_wrap=True)
     if first:
         folder = settings.data
         console.print(
@@ -157,5 +158,6 @@ def _announce(exchange: Any, *, first: bool, as_json: bool) -> None:
             "  bhx key new --out post.key\n"
             "  bhx participant new poe:kz:ala --name 'Almaty airport' --jurisdiction KZ \\\n"
             "      --role publisher --key post.key -o post.json\n"
-            f"  bhx participant admit post.json --data {folder}"
+            f"  bhx participant admit post.json --data {folder}",
+            soft_wrap=True,
         )

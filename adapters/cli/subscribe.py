@@ -23,6 +23,7 @@ from adapters.cli.exchange_access import (
     is_amqp,
     pinned_log_key,
 )
+from adapters.cli.kept_records import keep_record, make_private_folder
 from adapters.cli.participant_document import read_document
 from exchange.errors import ConfigurationError
 
@@ -104,12 +105,12 @@ def subscribe(
         msg = "Give --out DIR or --print: what is acknowledged without being kept is lost."
         raise ConfigurationError(msg)
     if out is not None:
-        _make_folder(out)
+        make_private_folder(out)
 
     def keep(delivery: "VerifiedDelivery") -> dict[str, Any]:
         values = _values(delivery)
         if out is not None:
-            values["file"] = _write(out, delivery)
+            values["file"] = keep_record(out, delivery)
         body = (delivery.body or b"").decode() if show else None
         if as_json:
             write_json(values if body is None else {**values, "body": body})
@@ -270,47 +271,3 @@ def _last_line(report: _Report) -> str:
         parts.append(f"{len(report.unproven)} NOT PROVEN")
     parts += [f"numbers {first} to {last} MISSING" for first, last in report.gaps]
     return ", ".join(parts)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"{folder} cannot be made ({error.strerror})."
-        raise ConfigurationError(msg) from error
-
-
-def _write(folder: Path, delivery: "VerifiedDelivery") -> str:
-    """The record and, beside it, its proof; the record's name appears only when it is whole."""
-    import json
-
-    from schemas.delivery import DELIVERY_HEADER
-
-    # The number comes first and a message id is a FHIR id, so the name cannot leave the folder.
-    name = f"{delivery.number:09d}-{delivery.delivery.delivery}"
-    proof = {
-        "delivery": json.loads(delivery.delivery.to_headers()[DELIVERY_HEADER]),
-        "signature": delivery.delivery.signature,
-    }
-    try:
-        _write_private(folder / f"{name}.proof.json", json.dumps(proof, indent=2).encode() + b"\n")
-        if delivery.body is None:
-            return str(folder / f"{name}.proof.json")
-        _write_private(folder / f"{name}.json", delivery.body)
-    except OSError as error:
-        msg = f"{folder} cannot be written to ({error.strerror}): nothing more is acknowledged."
-        raise ConfigurationError(msg) from error
-    return str(folder / f"{name}.json")
-
-
-def _write_private(file: Path, data: bytes) -> None:
-    import os
-
-    beside = file.with_name(f".{file.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        # Acknowledged means kept, also when the power fails.
-        os.fsync(stream.fileno())
-    beside.replace(file)
