@@ -79,7 +79,7 @@ class Intake:
     async def _decide(self, batch: Sequence[_Waiting]) -> None:
         try:
             outcomes = await self._processor.process([received for received, _ in batch])
-        except Exception as error:  # noqa: BLE001 - a bug must reach the one who waits, as a bug
+        except Exception as error:
             await self._decide_alone_or_fail(batch, error)
             if isinstance(error, IntegrityBroken):
                 raise  # our own records contradict themselves: the process ends, loudly

@@ -193,15 +193,16 @@ def _print_trail(message_id: str, entries: "tuple[ProvenTrailEntry, ...]") -> No
         console.print("  The trail knows nothing about this message.")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("entry", "time", "what", "details", "proof"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("entry", "time", "what", "proof"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("details", overflow="fold")
     for one in entries:
         table.add_row(
             str(one.index),
             one.entry.time,
             one.entry.type,
+            "[green]holds[/]",
             escape(_details(one)),
-            f"[green]holds[/] (of {one.checkpoint.size})",
         )
     console.print(table)
 

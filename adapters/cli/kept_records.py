@@ -30,7 +30,7 @@ def keep_record(folder: Path, delivery: "VerifiedDelivery") -> str:
     """
     from schemas.delivery import DELIVERY_HEADER
 
-    # The number comes first and a message id is a FHIR id, so the name cannot leave the folder.
+    # A verified delivery's id is hexadecimal, so the name cannot lead out of the folder.
     name = f"{delivery.number:09d}-{delivery.delivery.delivery}"
     proof = {
         "delivery": json.loads(delivery.delivery.to_headers()[DELIVERY_HEADER]),
@@ -38,13 +38,13 @@ def keep_record(folder: Path, delivery: "VerifiedDelivery") -> str:
     }
     try:
         _write_private(folder / f"{name}.proof.json", json.dumps(proof, indent=2).encode() + b"\n")
-        if delivery.body is None:
-            return str(folder / f"{name}.proof.json")
-        _write_private(folder / f"{name}.json", delivery.body)
+        if delivery.body is not None:
+            _write_private(folder / f"{name}.json", delivery.body)
+        _make_names_durable(folder)
     except OSError as error:
         msg = f"{folder} cannot be written to ({error.strerror}): nothing more is acknowledged."
         raise ConfigurationError(msg) from error
-    return str(folder / f"{name}.json")
+    return str(folder / (f"{name}.proof.json" if delivery.body is None else f"{name}.json"))
 
 
 def _write_private(file: Path, data: bytes) -> None:
@@ -56,3 +56,11 @@ def _write_private(file: Path, data: bytes) -> None:
         # Acknowledged means kept, also when the power fails.
         os.fsync(stream.fileno())
     beside.replace(file)
+
+
+def _make_names_durable(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -6,8 +6,9 @@ what a liar could not.
 
     1. The entry's bytes are a canonical trail entry of the delivery's own state: `released`, or
        `withheld`. So it means one thing to every reader, auditors included.
-    2. The entry names this subscriber, this delivery id and this number, and what is released
-       names the delivery's publisher and message. So it is about this disclosure, to us.
+    2. The entry names this subscriber, this delivery id (of the one form it may have, so that it
+       can safely be a file's name) and this number, and what is released names the delivery's
+       publisher and message. So it is about this disclosure, to us.
     3. The inclusion proof leads from exactly the entry's bytes to the root of a checkpoint that
        the pinned key signed. So the disclosure is in the trail.
     4. The checkpoint's tree and the newest one we saw are one tree at two sizes, proven by hashes
@@ -26,6 +27,7 @@ Not proven: that the directory shown is the right one. Who must not rely on the 
 reads the publishers' keys from documents of its own (`PinnedKeys` in publisher_keys.py).
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -46,6 +48,7 @@ from schemas.participant import ParticipantKey
 from schemas.trail_entry import ReleasedEntry, WithheldEntry, read_entry
 from schemas.violation import SchemaViolation
 
+_DELIVERY_ID = re.compile(r"[0-9a-f]{32}")
 #: Entries tell time in milliseconds, cut off.
 _CUT_OFF = timedelta(milliseconds=1)
 
@@ -130,7 +133,9 @@ class DeliveryVerifier:
             raise _unproven(delivery, f"has no readable trail entry: {violation}") from None
         if not isinstance(entry, ReleasedEntry | WithheldEntry) or entry.type != delivery.state:
             raise _unproven(delivery, f"is not logged as {delivery.state}")
-        named = (entry.subscriber, entry.delivery, entry.number)  # 2
+        if not _DELIVERY_ID.fullmatch(delivery.delivery):  # 2
+            raise _unproven(delivery, "has an id that no delivery can have")
+        named = (entry.subscriber, entry.delivery, entry.number)
         if named != (self._subscriber, delivery.delivery, delivery.number) or (
             delivery.subscriber != self._subscriber
         ):

@@ -53,6 +53,16 @@ def broker_errors(doing: str) -> Iterator[None]:
         raise unavailable from error  # the driver's way to say "closed, nobody said why"
 
 
+def _is_alive(connection: AbstractConnection) -> bool:
+    """Whether the driver's own connection stands: aio-pika does not notice when its reader dies."""
+    transport = connection.transport
+    return (
+        not connection.is_closed
+        and transport is not None
+        and not transport.connection.is_closed
+    )
+
+
 class RabbitConnection:
     """A connection to one vhost; whoever asks for a channel after a loss opens it again."""
 
@@ -86,7 +96,8 @@ class RabbitConnection:
         """
         with broker_errors("open a channel"):
             async with asyncio.timeout(OPEN_TIMEOUT_SECONDS), self._opening:
-                if self._connection is None or self._connection.is_closed:
+                if self._connection is None or not _is_alive(self._connection):
+                    await self.close()
                     self._connection = await self._connect()
                 # on_return_raises: else an unroutable message would count as published.
                 channel = self._connection.channel(

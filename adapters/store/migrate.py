@@ -68,7 +68,7 @@ async def require_current_schema(database: Database) -> None:
     if await _revision(database) != newest_revision():
         raise ConfigurationError(
             "The database's schema is not the one this version needs: "
-            "start `bhx serve` of this version once, which brings it up to date with this version of bhx, or start the newer version."
+            "start `bhx serve` of this version, which updates it, or use the newer version."
         )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.clients.errors import RequestRefused, UnprovenDelivery
+from adapters.clients.errors import RequestRefused, Unproven, UnprovenDelivery
 from adapters.clients.publisher_keys import PinnedKeys
 from adapters.clients.subscriber_memory import SqliteMemory
 from adapters.clients.verified_delivery import DeliveryVerifier
@@ -130,6 +130,13 @@ async def test_2_a_delivery_that_says_it_is_for_another_is_refused(trail, post, 
     delivery = released(trail, post).model_copy(update={"subscriber": "registry:ru"})
 
     await refused(verifier, delivery, "trail entry of another delivery")
+
+
+@pytest.mark.parametrize("delivery_id", ["../../etc/x", "A" * 32, "a" * 31, "a" * 32 + "\n"])
+async def test_2_an_id_that_could_be_a_path_is_refused(trail, post, verifier, delivery_id):
+    delivery = released(trail, post, delivery_id=delivery_id)
+
+    await refused(verifier, delivery, "an id that no delivery can have")
 
 
 async def test_3_an_entry_that_is_not_in_the_tree_is_refused(trail, post, verifier):
@@ -278,6 +285,18 @@ async def test_7_a_key_the_directory_does_not_have_is_refused(trail, post, verif
     delivery = released(trail, Post())
 
     await refused(verifier, delivery, "a key that the directory does not have")
+
+
+async def test_7_a_directory_that_answers_nonsense_is_refused(trail, post, memory):
+    class Nonsense:
+        async def key_of(self, participant_id, key_id):
+            raise Unproven("nonsense")
+
+    await refused(
+        verifier_for(trail, post, memory, publisher_keys=Nonsense()),
+        released(trail, post),
+        "no publisher to be found",
+    )
 
 
 async def test_7_a_key_of_another_participant_is_refused(trail, post, memory):

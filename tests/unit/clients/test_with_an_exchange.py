@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -24,6 +25,7 @@ from schemas.envelope import open_envelope
 from tests.support.running import running_world
 from tests.support.world import ALA, AUDITOR, KG, KZ, NOON, OSS, SetClock, consent, usual_cast
 from tests.support.world import vaccination as composed
+from tests.unit.clients.small_trail import SmallTrail
 
 BASE = "https://exchange.example"
 
@@ -167,8 +169,6 @@ async def test_refusals_of_every_kind_are_proven(clients):
 
 
 async def test_a_receipt_that_was_pinned_to_another_log_is_not_believed(clients, tmp_path):
-    from tests.unit.clients.small_trail import SmallTrail
-
     publisher = Publisher(
         ALA,
         clients.cast.keys[ALA],
@@ -254,6 +254,14 @@ async def test_an_auditor_finds_a_dropped_and_a_changed_entry(tmp_path):
             assert not (await Auditor(liar, clients.verifier).verify_trail()).holds
 
 
+async def test_an_auditor_begins_with_a_checkpoint_of_the_pinned_key(tmp_path):
+    async with clients_of(tmp_path, "local") as clients:
+        trail = StoredTrail(clients.exchange.store, clients.exchange.proofs)
+
+        with pytest.raises(UnprovenTrail, match="latest checkpoint"):
+            await Auditor(trail, SmallTrail().verifier).verify_trail()
+
+
 async def test_an_auditor_takes_no_unproven_or_unrelated_entry(tmp_path):
     async with clients_of(tmp_path, "local") as clients:
         signed = clients.publisher().sign(vaccination(consent()))
@@ -268,12 +276,19 @@ async def test_an_auditor_takes_no_unproven_or_unrelated_entry(tmp_path):
 
         class Swapped(Lying):
             async def message_entries(self, message_id):
-                from dataclasses import replace
-
                 first, second, *rest = await real.message_entries(message_id)
                 return [replace(first, entry=second.entry), second, *rest]
 
-        for liar, because in ((Unrelated(real), "something else"), (Swapped(real), "not proven")):
+        class Moved(Lying):
+            async def message_entries(self, message_id):
+                first, *rest = await real.message_entries(message_id)
+                return [replace(first, index=first.index - 1), *rest]
+
+        for liar, because in (
+            (Unrelated(real), "something else"),
+            (Swapped(real), "not proven"),
+            (Moved(real), "stands elsewhere"),
+        ):
             with pytest.raises(UnprovenTrail, match=because):
                 await Auditor(liar, clients.verifier).message_trail(signed.message_id)
 
