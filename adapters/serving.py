@@ -22,6 +22,7 @@ from exchange.acknowledgement_worker import AcknowledgementWorker
 from exchange.worker import Worker
 
 STOP_WITHIN_SECONDS = 9.0
+_READY_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Part:
     Attributes:
         run: returns after `stop`; returning or raising before is the end of the process.
         stop: asks for the end; returns at once or soon.
+        is_ready: whether it takes work yet.
     """
 
     name: str
     run: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
+    is_ready: Callable[[], bool] = lambda: True
 
 
 @asynccontextmanager
@@ -98,7 +101,10 @@ async def run_parts(
     tasks = {asyncio.ensure_future(part.run()): part for part in parts}
     stopped = asyncio.ensure_future(stop.wait())
     try:
-        if on_running is not None:
+        # uvicorn has no event for "listening", only a flag.
+        while not all(part.is_ready() for part in parts) and not any(map(_is_done, tasks)):  # noqa: ASYNC110
+            await asyncio.sleep(_READY_POLL_SECONDS)
+        if on_running is not None and not any(map(_is_done, tasks)):
             await on_running()
         await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -113,6 +119,10 @@ async def run_parts(
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
+
+
+def _is_done(task: asyncio.Future[None]) -> bool:
+    return task.done()
 
 
 @contextmanager
@@ -151,7 +161,7 @@ def _http(exchange: Exchange, metrics: Metrics) -> Part:
     async def stop() -> None:
         server.should_exit = True
 
-    return Part("http", server.serve, stop)
+    return Part("http", server.serve, stop, lambda: server.started)
 
 
 def _intake(exchange: Exchange) -> Part:

@@ -56,11 +56,7 @@ def broker_errors(doing: str) -> Iterator[None]:
 def _is_alive(connection: AbstractConnection) -> bool:
     """Whether the driver's own connection stands: aio-pika does not notice when its reader dies."""
     transport = connection.transport
-    return (
-        not connection.is_closed
-        and transport is not None
-        and not transport.connection.is_closed
-    )
+    return not connection.is_closed and transport is not None and not transport.connection.is_closed
 
 
 class RabbitConnection:

@@ -36,7 +36,9 @@ async def require_nothing_lost_or_doubled(settings, load, deliveries, *, repeats
             if not repeats_allowed:
                 assert len({one.delivery for one in arrived}) == len(arrived)
             _require_delivered_once(name, load, released, arrived, verifier)
-        report = await Auditor(StoredTrail(exchange.store, exchange.proofs), verifier).verify_trail()
+        report = await Auditor(
+            StoredTrail(exchange.store, exchange.proofs), verifier
+        ).verify_trail()
         assert report.findings == ()
         assert report.size == len(entries)
         database = exchange.settings.database_url

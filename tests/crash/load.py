@@ -59,9 +59,12 @@ class Load:
     def answered(self):
         return len(self.receipts)
 
-    def start(self, submit):
-        """Begin; `submit` returns when the message's receipt is in."""
-        self._lanes = [asyncio.create_task(self._lane(submit)) for _ in range(self.lanes)]
+    def start(self, *submits):
+        """Begin; each of these returns when the message's receipt is in. Lanes take them in turn."""
+        self._lanes = [
+            asyncio.create_task(self._lane(submits[number % len(submits)]))
+            for number in range(self.lanes)
+        ]
 
     async def finish(self, at_least, seconds=90):
         """Send no new message beyond that number; return when every one has its receipt."""

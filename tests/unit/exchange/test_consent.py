@@ -125,7 +125,9 @@ def test_an_element_not_understood_forbids_permitting_but_not_denying():
     label = {"securityLabel": [{"system": "urn:x", "code": "HIV"}]}
 
     assert decide(consent(**label)) is None
-    assert decide(consent(identifier="a"), consent(identifier="b", decision="deny", **label)) is None
+    assert (
+        decide(consent(identifier="a"), consent(identifier="b", decision="deny", **label)) is None
+    )
 
 
 def test_an_actor_not_understood_forbids_permitting():

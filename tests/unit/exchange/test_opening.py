@@ -120,9 +120,7 @@ def test_a_key_that_has_expired_when_the_message_arrives():
     known = directory(keys=key_with(ALA, valid_until=NOON))
 
     assert_refused(open_it(signed(), known=known), "untrusted-sender", "x-jws-signature.kid")
-    assert isinstance(
-        open_it(signed(), known=known, at=NOON - timedelta(seconds=1)), OpenedMessage
-    )
+    assert isinstance(open_it(signed(), known=known, at=NOON - timedelta(seconds=1)), OpenedMessage)
 
 
 def test_a_key_that_is_not_valid_yet():

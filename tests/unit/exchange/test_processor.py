@@ -93,7 +93,8 @@ async def test_the_same_bytes_again_get_the_same_receipt_and_no_second_delivery(
 
     assert again.receipt == first.receipt
     assert again.receipt.to_bytes() == first.receipt.to_bytes()
-    assert again.repeated and again.deliveries == ()
+    assert again.repeated
+    assert again.deliveries == ()
     assert (await exchange.store.checkpoint())[0] == size_before
 
 
@@ -140,9 +141,7 @@ async def test_nobody_can_use_up_anothers_message_id(exchange, cast):
     assert [one.answer_to for one in outcomes] == [None, OSS, ALA]
 
 
-async def test_without_a_basis_a_message_is_refused_and_the_refusal_is_in_the_trail(
-    exchange, cast
-):
+async def test_without_a_basis_a_message_is_refused_and_the_refusal_is_in_the_trail(exchange, cast):
     outcome = await submit(exchange, cast, vaccination())
 
     assert outcome.decision.reason == "consent-refused"
@@ -161,7 +160,8 @@ async def test_a_consent_sent_before_is_a_basis_for_the_same_traveller(exchange,
     outcome = await submit(exchange, cast, vaccination(documents=["N 1234567"]))
     other = await submit(exchange, cast, vaccination(documents=["N 7654321"]))
 
-    assert given.decision.outcome == "accepted" and given.deliveries == ()
+    assert given.decision.outcome == "accepted"
+    assert given.deliveries == ()
     released = verified(exchange, outcome.deliveries[0])
     assert released.basis.entry == given.decision.entry_index
     assert other.decision.reason == "consent-refused"
