@@ -60,7 +60,7 @@ class Load:
         return len(self.receipts)
 
     def start(self, *submits):
-        """Begin; each of these returns when the message's receipt is in. Lanes take them in turn."""
+        """Begin; each returns when the message's receipt is in. Lanes take them in turn."""
         self._lanes = [
             asyncio.create_task(self._lane(submits[number % len(submits)]))
             for number in range(self.lanes)
