@@ -1,0 +1,50 @@
+"""Everything public is named in the documentation."""
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from adapters.cli import app
+from adapters.settings import Settings
+from exchange.errors import Refusal
+from exchange.metrics import METRIC_NAMES
+from schemas.trail_entry import _OWN_FIELDS
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def commands(group, name="bhx"):
+    for child, command in getattr(group, "commands", {}).items():
+        yield from commands(command, f"{name} {child}")
+    if not getattr(group, "commands", {}):
+        yield name
+
+
+@pytest.mark.parametrize("setting", Settings.model_fields)
+def test_every_setting_and_its_variable(setting):
+    assert f"`{setting}` | `BHX_{setting.upper()}`" in TEXT
+
+
+@pytest.mark.parametrize("command", sorted(commands(typer.main.get_command(app))))
+def test_every_command(command):
+    *_, last = command.split()
+
+    assert command in TEXT or f"`{last}`" in TEXT
+
+
+@pytest.mark.parametrize("metric", METRIC_NAMES)
+def test_every_metric(metric):
+    assert f"`{metric}`" in TEXT
+
+
+@pytest.mark.parametrize("reason", sorted(one.reason for one in Refusal.__subclasses__()))
+def test_every_reason(reason):
+    assert f"`{reason}`" in TEXT
+
+
+@pytest.mark.parametrize("kind", sorted(_OWN_FIELDS))
+def test_every_trail_entry(kind):
+    assert f"`{kind}`" in TEXT
