@@ -95,9 +95,11 @@ def fresh_vhosts(controllable_rabbitmq) -> Iterator[FreshVhosts]:
 
 
 @pytest.fixture
-def fresh_vhost(fresh_vhosts) -> str:
+def fresh_vhost(fresh_vhosts) -> Iterator[str]:
     """The AMQP URL of an empty vhost for this test alone."""
-    return fresh_vhosts.take()
+    url = fresh_vhosts.take()
+    yield url
+    fresh_vhosts.give_back(url)
 
 
 @pytest.fixture

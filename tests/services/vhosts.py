@@ -16,6 +16,7 @@ class FreshVhosts:
         self._node = node
         self._made: list[str] = []
         self._unused: list[str] = []
+        self._done_with: list[str] = []
 
     def take(self) -> str:
         """Return the AMQP URL of a vhost that holds nothing."""
@@ -23,6 +24,13 @@ class FreshVhosts:
             self._make([f"bhx_test_{secrets.token_hex(6)}" for _ in range(MADE_AT_ONCE)])
         parts = urlsplit(self._node.url)
         return urlunsplit(parts._replace(path=f"/{self._unused.pop()}"))
+
+    def give_back(self, url: str) -> None:
+        """Nobody needs it any more: it goes when the next ones are made.
+
+        Quorum queues hold several file handles each, and a broker has about a thousand.
+        """
+        self._done_with.append(urlsplit(url).path.removeprefix("/"))
 
     def remove(self) -> None:
         """Delete every vhost made here, with all it holds."""
@@ -35,7 +43,9 @@ class FreshVhosts:
     def _make(self, names: list[str]) -> None:
         user = urlsplit(self._node.url).username or "guest"
         anything = '<<".*">>'
-        steps = []
+        steps = [f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)' for name in self._done_with]
+        self._made = [name for name in self._made if name not in self._done_with]
+        self._done_with.clear()
         for name in names:
             steps.append(f'rabbit_vhost:add(<<"{name}">>, <<"tests">>)')
             steps.append(
