@@ -12,6 +12,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,9 @@ def run_bhx(*arguments, code=0, seconds=90, **environment):
         timeout=seconds,
         check=False,
     )
-    assert done.returncode == code, f"bhx {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.returncode == code, (
+        f"bhx {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    )
     assert "Traceback" not in done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
@@ -171,11 +174,12 @@ class Deployment:
             "--exchange-user", self.exchange_user, *self.own_store, "--json",
         )  # fmt: skip
         self.passwords = json.loads(Path(written["passwords"]).read_text())
-        # A RabbitMQ that runs as a user of its own must be able to read it.
-        definitions.chmod(0o644)
-        for folder in (self.folder, *list(self.folder.parents)[:3]):
-            folder.chmod(folder.stat().st_mode | 0o011) if os.access(folder, os.W_OK) else None
-        self.node.ctl("import_definitions", str(definitions))
+        # Debian's rabbitmqctl runs as the user rabbitmq, who cannot enter our folder.
+        with tempfile.NamedTemporaryFile(prefix="bhx-definitions-", suffix=".json") as copy:
+            copy.write(definitions.read_bytes())
+            copy.flush()
+            Path(copy.name).chmod(0o644)
+            self.node.ctl("import_definitions", copy.name)
 
     def remove(self):
         """Stop the server and leave nothing in RabbitMQ."""
@@ -246,7 +250,7 @@ class Deployment:
             width = min(256, size - index)
             name = f"{index // 256:03d}" + (f".p/{width}" if width < 256 else "")
             bundle = self.get(f"/trail/tile/entries/{name}", self.auditor).content
-            entries += independent.read_bundle(bundle)
+            entries += independent.bundle_entries(bundle)
         assert len(entries) == size
         return entries
 
@@ -305,7 +309,7 @@ class Deployment:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         statement = {"v": 1, "subscriber": party, "deliveries": deliveries, "at": at}
         body = json.dumps(statement).encode()
-        signature = independent.sign_message(
+        signature = independent.signed(
             self.private_jwk(party), body, issuer=party, message_id=secrets.token_hex(16),
             content_type=ACKNOWLEDGEMENT,
         )  # fmt: skip

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
+import time
+import uuid
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jws
@@ -97,3 +99,62 @@ def require_signed(signature, body, public_jwk, **claims):
     registry = jws.JWSRegistry(algorithms=["Ed25519", "ES256"], strict_check_header=False)
     algorithm = registry.get_alg(header["alg"])
     assert algorithm.verify(protected.encode() + b"." + body, unpadded(signed), key)
+
+
+def consistency_path(size, leaves, *, whole=True):
+    """RFC 6962 section 2.1.2, PROOF as SUBPROOF: how the first `size` leaves grew into these."""
+    if size == len(leaves):
+        return [] if whole else [root(leaves)]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    if size <= split:
+        left = consistency_path(size, leaves[:split], whole=whole)
+        return [*left, root(leaves[split:])]
+    right = consistency_path(size - split, leaves[split:], whole=False)
+    return [*right, root(leaves[:split])]
+
+
+def bundle_entries(bundle):
+    """Entries of a tlog-tiles entry bundle: each after its big-endian u16 length."""
+    entries = []
+    while bundle:
+        size = int.from_bytes(bundle[:2], "big")
+        assert len(bundle) >= 2 + size
+        entries.append(bundle[2 : 2 + size])
+        bundle = bundle[2 + size :]
+    return entries
+
+
+def signed(private_jwk, body, *, issuer, message_id, content_type="application/fhir+json"):
+    """A detached JWS over the exact bytes (RFC 7797), made by joserfc."""
+    header = {
+        "alg": algorithm_of(private_jwk),
+        "kid": private_jwk["kid"],
+        "b64": False,
+        "crit": ["b64"],
+        "typ": "bhx-msg+jws",
+        "iat": int(time.time()),
+        "jti": message_id,
+        "iss": issuer,
+        "cty": content_type,
+    }
+    registry = jws.JWSRegistry(algorithms=["Ed25519", "ES256"], strict_check_header=False)
+    token = jws.serialize_compact(header, body, import_key(private_jwk), registry=registry)
+    return f"{token.partition('.')[0]}..{token.rpartition('.')[2]}"
+
+
+def login_assertion(private_jwk, participant, token_url):
+    """SMART Backend Services: a `private_key_jwt`, good once and for four minutes."""
+    now = int(time.time())
+    claims = {"iss": participant, "sub": participant, "aud": token_url}
+    claims |= {"iat": now, "exp": now + 240, "jti": str(uuid.uuid4())}
+    header = {"alg": algorithm_of(private_jwk), "kid": private_jwk["kid"], "typ": "JWT"}
+    registry = jws.JWSRegistry(algorithms=["Ed25519", "ES256"])
+    return jws.serialize_compact(
+        header, json.dumps(claims), import_key(private_jwk), registry=registry
+    )
+
+
+def algorithm_of(jwk):
+    return "Ed25519" if jwk["kty"] == "OKP" else "ES256"

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 TYPES = ("Immunization", "Observation", "DiagnosticReport")
@@ -23,10 +23,9 @@ class Message:
     publisher: str
     body: bytes
     recipients: frozenset
-    text: str = ""
-    signature: str = ""
+    text: str
+    signature: str
     receipt: bytes = b""
-    extra: dict = field(default_factory=dict)
 
 
 def record_files(corpora):
@@ -44,7 +43,7 @@ def is_immunization(file):
 def about(text, patient_url):
     """The record's text with its own reference to its patient pointing at ours, else untouched."""
     record = json.loads(text)
-    element = "patient" if record["resourceType"] == "Immunization" else "subject"
+    element = "patient" if record["resourceType"] in {"Immunization", "Consent"} else "subject"
     if element not in record:
         member = json.dumps({element: {"reference": patient_url}})[1:-1]
         return text.replace("{", "{" + member + ",", 1)
@@ -70,9 +69,7 @@ def compose(text, *, source, consents=(), document, destinations=(), event=None,
         "focus": [{"reference": focus}],
     }
     if destinations:
-        header["destination"] = [
-            {"endpoint": f"urn:bhx:participant:{one}"} for one in destinations
-        ]
+        header["destination"] = [{"endpoint": f"urn:bhx:participant:{one}"} for one in destinations]
     traveller = {
         "resourceType": "Patient",
         "identifier": [{"system": "urn:bhx:test:passport", "value": document}],
