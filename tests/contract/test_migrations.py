@@ -70,7 +70,7 @@ async def test_processes_that_start_together_migrate_once(url):
 
 
 async def test_a_store_refuses_a_schema_that_was_not_migrated(url):
-    with pytest.raises(ConfigurationError, match="migrate"):
+    with pytest.raises(ConfigurationError, match="bhx serve"):
         await SqlStore.open(url)
 
 
