@@ -231,8 +231,8 @@ class HttpTransport:
         answer = await self._send("POST", "/auth/token", data=form)
         if not answer.is_success:
             raise RequestRefused(
-                "The exchange refuses the login: is the participant admitted there, with this key,"
-                f" and is {self._url} the exchange's public URL? ({answer.status_code})",
+                f"The exchange refuses the login ({answer.status_code}): {_words_of(answer)} Is the"
+                f" participant admitted there, and is {self._url} the exchange's public URL?",
                 status=answer.status_code,
             )
         granted = _value(answer)
@@ -283,12 +283,24 @@ def _require_success(answer: httpx2.Response) -> None:
 
 
 def _refused(answer: httpx2.Response) -> RequestRefused:
-    """With the exchange's own words when they have the form of an OperationOutcome."""
     status = answer.status_code
+    return RequestRefused(f"The exchange refuses ({status}): {_words_of(answer)}", status=status)
+
+
+def _words_of(answer: httpx2.Response) -> str:
+    """The exchange's own words, in whichever of its three forms they come."""
     try:
-        outcome = read_json(answer.content)
-        words = " ".join(str(issue["diagnostics"]) for issue in outcome["issue"])
-    except (SchemaViolation, KeyError, TypeError):
+        words = _words(read_json(answer.content, max_bytes=_MOST_ANSWER_BYTES))
+    except (SchemaViolation, KeyError, TypeError, AttributeError):
         words = "It gives no reason."
-    shown = "".join(one for one in words if one.isprintable())[:_MOST_SHOWN_CHARACTERS]
-    return RequestRefused(f"The exchange refuses ({status}): {shown}", status=status)
+    return "".join(one for one in words if one.isprintable())[:_MOST_SHOWN_CHARACTERS]
+
+
+def _words(told: Any) -> str:
+    """What an OperationOutcome, an RFC 9457 problem or an RFC 6749 error says."""
+    if "issue" in told:
+        return " ".join(str(issue["diagnostics"]) for issue in told["issue"])
+    if "error" in told:
+        return str(told.get("error_description", told["error"]))
+    texts = [str(problem["text"]) for problem in told.get("problems", ())]
+    return " ".join([str(told["title"]), *texts])

@@ -48,6 +48,34 @@ async def test_an_answer_without_a_receipt_is_final_and_says_why():
 
 
 @pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"issue": [{"diagnostics": "Sign it."}, {"diagnostics": "Twice."}]}, "Sign it. Twice."),
+        ({"title": "Not allowed.", "problems": []}, "Not allowed."),
+        ({"title": "Wrong.", "problems": [{"text": "Mend it."}]}, "Wrong. Mend it."),
+        ({"error": "invalid_client", "error_description": "Set the clock."}, "Set the clock."),
+        ({"error": "invalid_client"}, "invalid_client"),
+        ({"title": "Two\nlines\x1b[31m"}, "Twolines[31m"),
+        ([], "It gives no reason."),
+        (3, "It gives no reason."),
+        ({}, "It gives no reason."),
+    ],
+)
+async def test_each_form_of_refusal_shows_its_words(told, shown):
+    with pytest.raises(RequestRefused) as caught:
+        await transport(lambda _: httpx2.Response(403, json=told)).submit(SENT)
+
+    assert str(caught.value) == f"The exchange refuses (403): {shown}"
+
+
+async def test_a_refused_login_says_why():
+    told = {"error": "invalid_client", "error_description": "The participant is suspended."}
+
+    with pytest.raises(RequestRefused, match=r"refuses the login \(400\): The participant is susp"):
+        await transport(lambda _: httpx2.Response(400, json=told)).participant("poe:kz:ala")
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         b"",
