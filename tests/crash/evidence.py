@@ -29,6 +29,8 @@ async def require_nothing_lost_or_doubled(settings, load, deliveries, *, repeats
     async with open_exchange(read_settings(**stored)) as exchange:
         verifier = exchange.keys.note_signer.verifier
         _require_receipts(load, verifier)
+        if not repeats_allowed:
+            assert all(len(raw) == 1 for raw in load.receipts.values())
         entries = await _entries(exchange.store)
         released = _require_decided_once(load, entries)
         for name in SUBSCRIBERS:

@@ -47,11 +47,13 @@ async def test_a_kill_at_any_moment_loses_and_doubles_nothing(scene):
 async def test_a_graceful_stop_is_quick_and_repeats_nothing(scene):
     # Nobody died, so nothing may be sent again: not even what took long on a busy machine.
     scene.served.settings["resend_after_seconds"] = 300
+    # Many at once, so that full batches are in hand whenever it is told to stop.
+    scene.load.lanes = 200
     await scene.begin("serve", "--json", module=SERVE)
     for _ in range(2):
-        await scene.answered(60)
+        await scene.answered(300)
         await scene.served.stop(seconds=10)
         await scene.served.start("serve", "--json", module=SERVE)
-    await scene.finish()
+    await scene.finish(at_least=1_000)
 
     await scene.require_nothing_lost_or_doubled(repeats_allowed=False)

@@ -159,8 +159,10 @@ async def test_a_database_that_is_away_costs_nobody_a_message(
     async with asyncio.timeout(200), running(tmp_path, fresh_vhost, database) as world:
         await asyncio.to_thread(getattr(server, end))
         await world.becomes_ready(503, ["store"])
-        answered = world.load.answered
-        before = len(world.observed.statuses)
+        # What was decided just before may still be on its way to whoever sent it.
+        seen = len(world.observed.statuses) + 100
+        await until(lambda: len(world.observed.statuses) >= seen, what="100 more answers")
+        answered, before = world.load.answered, len(world.observed.statuses)
         await world.endure(["store"])
         # Nothing can be durable now, so nothing was promised.
         assert world.load.answered == answered
