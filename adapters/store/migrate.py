@@ -84,6 +84,8 @@ def _current_revision(connection: Connection) -> str | None:
 def _upgrade(connection: Connection) -> None:
     config = _config()
     current = _current_revision(connection)
+    if current == newest_revision():
+        return
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise ConfigurationError(
