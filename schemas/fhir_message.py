@@ -5,6 +5,7 @@ One place reads the Bundle; everything behind it works with `FhirMessage` and th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from schemas.consent_record import ConsentStatement, read_consent
@@ -40,6 +41,11 @@ class FhirMessage:
         destinations: participant ids named in MessageHeader.destination.
         patient_identifiers: `(system, value)` pairs; empty for a traveller without documents.
         consents: every Consent in the Bundle.
+        record: `system|value` of the focus's business identifier, which stays the same over its
+            versions; None for a consent.
+        version_at: when this version of the record was made, by the record itself (UTC); None for
+            a consent.
+        warnings: what is worth mending and did not stop the message.
     """
 
     message_id: str
@@ -49,6 +55,9 @@ class FhirMessage:
     destinations: tuple[str, ...]
     patient_identifiers: tuple[tuple[str, str], ...]
     consents: tuple[ConsentStatement, ...]
+    record: str | None = None
+    version_at: datetime | None = None
+    warnings: tuple[Problem, ...] = ()
 
     def __repr__(self) -> str:
         """Only what may stand in a log."""

@@ -2,6 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from schemas.sentences.catalogue import say
+
+Severity = Literal["fatal", "error", "warning", "information"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +17,32 @@ class Problem:
         code: FHIR issue-type code (http://hl7.org/fhir/issue-type), such as `required`.
         expression: FHIRPath (or header name) of the element, without any value.
         text: one English sentence that says what was expected and how to mend it.
+        severity: FHIR issue-severity; a message with none above `warning` is accepted.
+        sentence: key of the sentence in the catalogue, for other languages; None has only `text`.
+        words: what stands in the sentence's places.
     """
 
     code: str
     expression: str
     text: str
+    severity: Severity = "error"
+    sentence: str | None = None
+    words: tuple[str, ...] = ()
+
+    def text_in(self, language: str) -> str:
+        """The sentence in this language (ISO 639-1), in English if we do not have it."""
+        return self.text if self.sentence is None else say(self.sentence, self.words, language)
+
+
+def problem(
+    sentence: str, code: str, expression: str, *words: str, severity: Severity = "error"
+) -> Problem:
+    """A problem whose sentence stands in the catalogue.
+
+    Raises:
+        KeyError: it does not.
+    """
+    return Problem(code, expression, say(sentence, words), severity, sentence, words)
 
 
 class SchemaViolation(Exception):
