@@ -24,6 +24,30 @@ EVENT_CODES = (
     CONSENT_CHANGED,
 )
 
+#: The resources this exchange carries; FHIR R4 4.0.1 and R4B agree on all of them.
+CARRIED_RESOURCES = frozenset(
+    {
+        "Bundle",
+        "Consent",
+        "Device",
+        "DiagnosticReport",
+        "DocumentReference",
+        "Encounter",
+        "Immunization",
+        "Location",
+        "MessageHeader",
+        "Observation",
+        "OperationOutcome",
+        "Organization",
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+        "Provenance",
+        "ServiceRequest",
+        "Specimen",
+    }
+)
+
 # Terminologies of the records.
 CVX = "http://hl7.org/fhir/sid/cvx"
 SNOMED_CT = "http://snomed.info/sct"

@@ -9,31 +9,8 @@ from typing import Any
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
+from schemas.fhir_names import CARRIED_RESOURCES
 from schemas.violation import Problem, SchemaViolation
-
-#: The resources this exchange carries; FHIR R4 4.0.1 and R4B agree on all of them.
-CARRIED_RESOURCES = frozenset(
-    {
-        "Bundle",
-        "Consent",
-        "Device",
-        "DiagnosticReport",
-        "DocumentReference",
-        "Encounter",
-        "Immunization",
-        "Location",
-        "MessageHeader",
-        "Observation",
-        "OperationOutcome",
-        "Organization",
-        "Patient",
-        "Practitioner",
-        "PractitionerRole",
-        "Provenance",
-        "ServiceRequest",
-        "Specimen",
-    }
-)
 
 _MOST_PROBLEMS = 20
 

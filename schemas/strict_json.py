@@ -67,7 +67,8 @@ def read_json(data: bytes, *, max_bytes: int = 1_048_576, max_depth: int = 64) -
         _refuse(f"Byte {error.start} is not UTF-8: encode the JSON text in UTF-8.")
     if text.startswith("\ufeff"):
         _refuse("Remove the byte order mark: JSON starts with its first value (RFC 8259, 8.1).")
-    _require_depth(data, max_depth)
+    if not is_depth_within(data, max_depth):
+        _refuse(f"The JSON text is nested too deeply: use at most {max_depth} levels.")
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -82,8 +83,8 @@ def _refuse(text: str) -> NoReturn:
     raise SchemaViolation(Problem("structure", _ROOT, text)) from None
 
 
-def _require_depth(data: bytes, max_depth: int) -> None:
-    """Bound the nesting before the recursive parser sees it.
+def is_depth_within(data: bytes, max_depth: int) -> bool:
+    """Whether the JSON text nests at most so deep; found out before a recursive parser sees it.
 
     Escaped backslashes and quotes go first, so that the quotes left open and close strings.
     Text that is not JSON may be miscounted only behind its first error, and the parser stops there.
@@ -92,8 +93,7 @@ def _require_depth(data: bytes, max_depth: int) -> None:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     quotes_and_steps = data.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
     steps = array("b", b"".join(quotes_and_steps.split(b'"')[::2]))
-    if max(accumulate(steps), default=0) > max_depth:
-        _refuse(f"The JSON text is nested too deeply: use at most {max_depth} levels.")
+    return max(accumulate(steps), default=0) <= max_depth
 
 
 def _require_whole_characters(value: Any) -> None:

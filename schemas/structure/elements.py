@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.resource import Resource
 
 from schemas.structure.pinned import pinned
 
@@ -104,11 +105,10 @@ def type_definition(name: str) -> TypeDefinition:
     if name in pinned().not_read:
         raise KeyError(name)
     model = get_fhir_model_class(name)
-    is_resource = "resource_type" in model.model_fields or hasattr(model, "get_resource_type")
     elements = {element.name: element for element in _elements(name, model)}
     return TypeDefinition(
         name=name,
-        kind="resource" if is_resource else "datatype",
+        kind="resource" if issubclass(model, Resource) else "datatype",
         elements=elements,
         choices=_choices(model, elements),
     )

@@ -278,23 +278,25 @@ class _Walk:
             self.add("structure.wrong-target", "value", where, named)
 
     def _contained(self, resource: dict[str, Any], expression: str) -> None:
-        for index, one in enumerate(resource["contained"]):
-            where = f"{expression}.contained[{index}]"
-            meta = one.get("meta", {})
-            if "contained" in one:
-                self.add("invariant.dom-2", "invariant", f"{where}.contained")
-            if "versionId" in meta or "lastUpdated" in meta:
-                self.add("invariant.dom-4", "invariant", f"{where}.meta")
-            if "security" in meta:
-                self.add("invariant.dom-5", "invariant", f"{where}.meta.security")
-            if "id" not in one:
-                self.add("structure.contained-without-id", "required", f"{where}.id")
         lost = unreferenced(resource)
         for index, one in enumerate(resource["contained"]):
+            where = f"{expression}.contained[{index}]"
+            self._bare(one, where)
             if one.get("id") in lost:
-                self.add("invariant.dom-3", "invariant", f"{expression}.contained[{index}]")
+                self.add("invariant.dom-3", "invariant", where)
         if has_circle(resource):
             self.add("structure.contained-circle", "structure", f"{expression}.contained")
+
+    def _bare(self, contained: dict[str, Any], where: str) -> None:
+        meta = contained.get("meta", {})
+        if "contained" in contained:
+            self.add("invariant.dom-2", "invariant", f"{where}.contained")
+        if "versionId" in meta or "lastUpdated" in meta:
+            self.add("invariant.dom-4", "invariant", f"{where}.meta")
+        if "security" in meta:
+            self.add("invariant.dom-5", "invariant", f"{where}.meta.security")
+        if "id" not in contained:
+            self.add("structure.contained-without-id", "required", f"{where}.id")
 
 
 def _is_found(reference: str, frame: _Frame) -> bool:
@@ -362,4 +364,3 @@ def _safe_name(name: str) -> str | None:
     plain = name.removeprefix("_")
     is_plain = plain.isascii() and plain.isidentifier() and len(plain) <= 40
     return plain if is_plain else None
-

@@ -110,7 +110,9 @@ PRIMITIVES: Final[dict[str, Primitive]] = {
 }
 
 _COMPILED: Final = {
-    name: re.compile(primitive.pattern) for name, primitive in PRIMITIVES.items() if primitive.pattern
+    name: re.compile(primitive.pattern)
+    for name, primitive in PRIMITIVES.items()
+    if primitive.pattern
 }
 
 

@@ -83,7 +83,7 @@ def local_names(value: Any) -> Iterator[str]:
 
 
 def unreferenced(resource: Node) -> set[str]:
-    """Contained resources that nothing reaches from the resource, and that do not name it (dom-3)."""
+    """Contained resources that nothing in the resource leads to, nor they to it (dom-3)."""
     contained = contained_by_id(resource)
     outside = {name: value for name, value in resource.items() if name != "contained"}
     reached: set[str] = set()
@@ -101,7 +101,7 @@ def unreferenced(resource: Node) -> set[str]:
 
 
 def has_circle(resource: Node) -> bool:
-    """Whether contained resources refer to each other in a circle: a reader may follow it forever."""
+    """Whether contained resources refer to each other in a circle, without end for a reader."""
     contained = contained_by_id(resource)
     leads_to = {
         name: {inner for inner in local_names(one) if inner in contained}
