@@ -23,6 +23,7 @@ from exchange.signing import verify_detached
 from exchange.subjects import SubjectVault
 from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
+from schemas.fhir_message import FhirMessage
 from schemas.participant import Participant
 from schemas.strict_json import read_json
 from schemas.violation import Problem, SchemaViolation
@@ -80,7 +81,14 @@ class MessageOpener:
             jurisdiction=publisher.jurisdiction,
             message=message,
             subject_tokens=self.vault.tokens_of(message.patient_identifiers),
+            record=self._record(publisher, message),
         )
+
+    def _record(self, publisher: Participant, message: FhirMessage) -> bytes | None:
+        """The record it is a version of: another publisher's same identifier is another record."""
+        if message.record is None or message.version_at is None:
+            return None
+        return self.vault.digest_of(b"record", publisher.id.encode(), message.record.encode())
 
 
 def _envelope(received: ReceivedMessage) -> Envelope:
