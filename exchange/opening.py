@@ -165,7 +165,7 @@ def _require_made_by_now(message: FhirMessage, at: datetime) -> None:
         raise InvalidRecord(
             Problem(
                 "business-rule",
-                "MessageHeader.focus.meta.lastUpdated",
+                "MessageHeader.focus.resolve().meta.lastUpdated",
                 "The record's version (meta.lastUpdated, else issued, else Bundle.timestamp) was"
                 " made in the future: set the clock and make it again.",
             )
