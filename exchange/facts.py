@@ -9,7 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exchange.errors import ConflictingMessage
-from exchange.model import ConsentOnFile, MessageIdentity, Outbox, StandingDecision, Subject
+from exchange.model import (
+    ConsentOnFile,
+    MessageIdentity,
+    NewestVersion,
+    Outbox,
+    StandingDecision,
+    Subject,
+)
 from schemas.violation import Problem
 
 
@@ -22,12 +29,14 @@ class Facts:
         subjects: the subject each known token leads to.
         consents: consents on file by subject id.
         outboxes: counters by subscriber.
+        versions: the newest version accepted of each record.
     """
 
     standing: dict[MessageIdentity, StandingDecision] = field(default_factory=dict)
     subjects: dict[bytes, Subject] = field(default_factory=dict)
     consents: dict[str, list[ConsentOnFile]] = field(default_factory=dict)
     outboxes: dict[str, Outbox] = field(default_factory=dict)
+    versions: dict[bytes, NewestVersion] = field(default_factory=dict)
 
     def standing_decision(
         self, identity: MessageIdentity, digest: bytes

@@ -16,6 +16,9 @@ View = Literal["full"]
 
 DeliveryState = Literal["pending", "released", "withheld"]
 
+#: How a version of a record stands among those accepted so far (exchange.record_versions).
+Standing = Literal["current", "superseded"]
+
 
 class MessageIdentity(NamedTuple):
     """What makes two arrivals the same message: the party and its message id (DESIGN 3.6).
@@ -53,6 +56,8 @@ class OpenedMessage:
         digest: keyed digest of the body, for the idempotent receiver.
         jurisdiction: the publisher's.
         subject_tokens: HMACs of the traveller's normalised document identifiers.
+        record: keyed digest of the publisher and its record's identifier, the same for every
+            version; None for what is no version of a record.
     """
 
     received: ReceivedMessage
@@ -62,6 +67,7 @@ class OpenedMessage:
     jurisdiction: str
     message: FhirMessage
     subject_tokens: tuple[bytes, ...]
+    record: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +147,8 @@ class StandingDecision:
         entry_index: trail index of its `accepted` or `refused` leaf.
         tree_size: size of the checkpoint signed in the decision's transaction.
         content_salt: opens the leaf's content commitment; None once erased.
+        record: as in `OpenedMessage`.
+        standing: of this version when it was accepted; None for what is no version of a record.
     """
 
     identity: MessageIdentity
@@ -152,6 +160,24 @@ class StandingDecision:
     entry_index: int
     tree_size: int
     content_salt: bytes | None = field(repr=False)
+    record: bytes | None = None
+    standing: Standing | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestVersion:
+    """The newest version of a record among those that were accepted.
+
+    Attributes:
+        version_at: when it was made, by the record itself.
+        entry_index: trail index of its `accepted` leaf.
+        subject_id: the traveller it is about, under whom it can be erased.
+    """
+
+    version_at: datetime
+    entry_index: int
+    identity: MessageIdentity
+    subject_id: SubjectId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +206,7 @@ class PendingDelivery:
         accepted_entry: trail index of the accepted leaf.
         content: the content commitment that leaf holds.
         record_type: `immunization` or `labresult`; the basis is checked again with it.
+        record: as in `OpenedMessage`; whether a newer version came is checked again with it.
     """
 
     delivery_id: str
@@ -192,6 +219,7 @@ class PendingDelivery:
     basis: Basis
     content: str
     accepted_entry: int
+    record: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,12 +230,21 @@ class ReleasedDelivery:
         state: `released`, or `withheld` when its basis no longer held.
         entry_index: trail index of that leaf.
         tree_size: size of the checkpoint signed in the same transaction.
+        superseded_by: trail index of the version that was newer when this one was released.
     """
 
     pending: PendingDelivery
     state: Literal["released", "withheld"]
     entry_index: int
     tree_size: int
+    superseded_by: int | None = None
+
+    @property
+    def standing(self) -> Standing | None:
+        """Of the version when it was released; None for a tombstone and for no version."""
+        if self.state == "withheld" or self.pending.record is None:
+            return None
+        return "current" if self.superseded_by is None else "superseded"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,6 +11,8 @@ The argument, in the order of the code; each step returns something more trusted
        bytes' own name, so that signing again, better, is a new try.
     6. The bytes are strict JSON and a FHIR message we carry.
     7. The message id that was signed is the MessageHeader's.
+    8. The record was made by now, as far as clocks agree: a version from the future would stand
+       as the newest against every correction to come.
 """
 
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from exchange.signing import verify_detached
 from exchange.subjects import SubjectVault
 from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
+from schemas.fhir_message import FhirMessage
 from schemas.participant import Participant
 from schemas.strict_json import read_json
 from schemas.violation import Problem, SchemaViolation
@@ -63,6 +66,7 @@ class MessageOpener:
                 raise MalformedMessage(violation.problems) from None
             message = read_record(tree)
             _require_same_id(envelope, message.message_id)  # 7
+            _require_made_by_now(message, at)  # 8
         except Refusal as refusal:
             return Refused(
                 identity=identity,
@@ -80,7 +84,14 @@ class MessageOpener:
             jurisdiction=publisher.jurisdiction,
             message=message,
             subject_tokens=self.vault.tokens_of(message.patient_identifiers),
+            record=self._record(publisher, message),
         )
+
+    def _record(self, publisher: Participant, message: FhirMessage) -> bytes | None:
+        """The record it is a version of: another publisher's same identifier is another record."""
+        if message.record is None or message.version_at is None:
+            return None
+        return self.vault.digest_of(b"record", publisher.id.encode(), message.record.encode())
 
 
 def _envelope(received: ReceivedMessage) -> Envelope:
@@ -145,5 +156,17 @@ def _require_same_id(envelope: Envelope, message_id: str) -> None:
                 "business-rule",
                 "MessageHeader.id",
                 "The jti that was signed must be the MessageHeader's id.",
+            )
+        )
+
+
+def _require_made_by_now(message: FhirMessage, at: datetime) -> None:
+    if message.version_at is not None and message.version_at > at + MOST_AHEAD:
+        raise InvalidRecord(
+            Problem(
+                "business-rule",
+                "MessageHeader.focus.resolve().meta.lastUpdated",
+                "The record's version (meta.lastUpdated, else issued, else Bundle.timestamp) was"
+                " made in the future: set the clock and make it again.",
             )
         )

@@ -13,6 +13,7 @@ from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
     MessageIdentity,
+    NewestVersion,
     Outbox,
     PendingDelivery,
     ReceivedMessage,
@@ -132,6 +133,7 @@ class RecordedBatch:
         acknowledged: delivery ids now acknowledged.
         statements: signed acknowledgements by the digest their trail entry names.
         outboxes: new counters of the subscribers touched.
+        versions: the newest version of each record that got a newer one, by `OpenedMessage.record`.
         participants: directory documents as they now are.
     """
 
@@ -153,6 +155,7 @@ class RecordedBatch:
     acknowledged: Sequence[str] = ()
     statements: Sequence[tuple[str, ReceivedMessage]] = ()
     outboxes: Mapping[str, Outbox] = field(default_factory=dict)
+    versions: Mapping[bytes, NewestVersion] = field(default_factory=dict, repr=False)
     participants: Sequence[Participant] = ()
 
 
@@ -171,6 +174,7 @@ class LockedTrail(Protocol):
         tokens: Sequence[bytes] = (),
         subject_ids: Sequence[str] = (),
         subscribers: Sequence[str] = (),
+        records: Sequence[bytes] = (),
     ) -> Facts:
         """What the store knows about these, in a number of queries that does not grow with them.
 

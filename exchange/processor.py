@@ -37,6 +37,7 @@ from exchange.model import (
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, LockedTrail, RecordedBatch, Store
 from exchange.proving import ProofDesk
+from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.routing import recipients_of
 from exchange.subjects import SubjectVault
@@ -125,6 +126,7 @@ class MessageProcessor:
             identities=[*(one.identity for one in opened), *conflicts],
             tokens=[token for one in records for token in one.subject_tokens],
             subscribers=[one.id for one in directory.subscribers()],
+            records=records_among(records),
         )
 
     def _settle(

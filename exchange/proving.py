@@ -176,6 +176,7 @@ def _receipt(decision: StandingDecision, proven: ProvenEntry) -> Receipt:
         entry=proven.entry,
         proof=proven.proof,
         content_salt=decision.content_salt,
+        standing=decision.standing,
     )
 
 
@@ -199,6 +200,8 @@ def _delivery(
         content_salt=content_salt if is_released else None,
         signature=signature if is_released else None,
         body=body if is_released else None,
+        standing=row.standing,
+        superseded_by=row.superseded_by,
     )
 
 

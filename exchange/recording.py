@@ -8,7 +8,7 @@ import os
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from exchange.commitment import commitment_to, new_salt
 from exchange.consent import basis_for
@@ -19,6 +19,7 @@ from exchange.model import (
     ConsentOnFile,
     Entitlement,
     MessageIdentity,
+    NewestVersion,
     OpenedMessage,
     PendingDelivery,
     ReceivedMessage,
@@ -29,13 +30,13 @@ from exchange.model import (
     Subject,
 )
 from exchange.ports import RecordedBatch, TreeHead
+from exchange.record_versions import Succession, newer_than, succession_of
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import Checkpoint, NoteSigner, sign_checkpoint
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tiles import grow
 from schemas.participant import Participant
 from schemas.trail_entry import SALT_BYTES, entry
-from schemas.violation import Problem
 
 
 class Recording:
@@ -72,13 +73,14 @@ class Recording:
         self._subjects: list[Subject] = []
         self._tokens: list[tuple[bytes, str]] = []
         self._consents: list[tuple[str, ConsentOnFile]] = []
-        self._new: list[PendingDelivery | tuple[PendingDelivery, str, int]] = []
-        self._let_out: list[tuple[PendingDelivery, str, int]] = []
+        self._new: list[PendingDelivery | ReleasedDelivery] = []
+        self._let_out: list[ReleasedDelivery] = []
         self._acknowledged: list[str] = []
         self._statements: list[tuple[str, ReceivedMessage]] = []
         self._participants: list[Participant] = []
         self._touched: set[str] = set()
         self._merges: list[tuple[str, str]] = []
+        self._versions: dict[bytes, NewestVersion] = {}
         if head.size == 0:
             self.append("log-created", origin=origin)
 
@@ -102,6 +104,7 @@ class Recording:
         opened = decision.opened
         salt = new_salt()
         content = commitment_to(opened.received.body, salt)
+        succession = succession_of(opened, self._facts.versions)
         index = self.append(
             "accepted",
             publisher=opened.identity.publisher,
@@ -109,9 +112,26 @@ class Recording:
             event=opened.message.event,
             content=content,
             key=opened.key_id,
+            **succession.entry_members,
         )
-        self._enter_decision(opened.identity, opened.digest, "accepted", None, (), index, salt)
+        self._enter_decision(
+            StandingDecision(
+                identity=opened.identity,
+                digest=opened.digest,
+                outcome="accepted",
+                reason=None,
+                problems=(),
+                decided_at=self.at,
+                entry_index=index,
+                tree_size=0,
+                content_salt=salt,
+                record=opened.record,
+                standing=succession.standing,
+            )
+        )
         subject = self._subject_of(opened, vault)
+        # Before its deliveries are let out: they say whether it is the newest.
+        self._enter_version(opened, succession, subject.subject_id, index)
         signature = opened.received.signature or ""
         self._bodies.append((opened.identity, vault.seal(subject, opened.received.body, signature)))
         own_basis = Basis(consent=content, entry=index)
@@ -133,13 +153,17 @@ class Recording:
             content=commitment_to(decision.received.body, salt),
         )
         self._enter_decision(
-            decision.identity,
-            decision.digest,
-            "refused",
-            decision.reason,
-            decision.problems,
-            index,
-            salt,
+            StandingDecision(
+                identity=decision.identity,
+                digest=decision.digest,
+                outcome="refused",
+                reason=decision.reason,
+                problems=decision.problems,
+                decided_at=self.at,
+                entry_index=index,
+                tree_size=0,
+                content_salt=salt,
+            )
         )
 
     def let_out(self, pending: PendingDelivery) -> None:
@@ -187,39 +211,32 @@ class Recording:
             consents=self._consents,
             merges=self._merges,
             new_deliveries=[
-                row if isinstance(row, PendingDelivery) else _released(row, growth.size)
+                row if isinstance(row, PendingDelivery) else replace(row, tree_size=growth.size)
                 for row in self._new
             ],
-            let_out=[_released(row, growth.size) for row in self._let_out],
+            let_out=[replace(row, tree_size=growth.size) for row in self._let_out],
             acknowledged=self._acknowledged,
             statements=self._statements,
             outboxes={name: self._facts.outbox(name) for name in self._touched},
+            versions=self._versions,
             participants=self._participants,
         )
 
-    def _enter_decision(
-        self,
-        identity: MessageIdentity,
-        digest: bytes,
-        outcome: Literal["accepted", "refused"],
-        reason: str | None,
-        problems: tuple[Problem, ...],
-        index: int,
-        salt: bytes,
-    ) -> None:
-        decision = StandingDecision(
-            identity=identity,
-            digest=digest,
-            outcome=outcome,
-            reason=reason,
-            problems=problems,
-            decided_at=self.at,
-            entry_index=index,
-            tree_size=0,
-            content_salt=salt,
-        )
+    def _enter_decision(self, decision: StandingDecision) -> None:
+        """Its tree size is known, and filled in, when the batch is closed."""
         self._decisions.append(decision)
-        self._facts.standing[identity] = decision
+        self._facts.standing[decision.identity] = decision
+
+    def _enter_version(
+        self, opened: OpenedMessage, succession: Succession, subject_id: str, index: int
+    ) -> None:
+        made_at = opened.message.version_at
+        if succession.standing != "current" or opened.record is None or made_at is None:
+            return
+        newest = NewestVersion(
+            version_at=made_at, entry_index=index, identity=opened.identity, subject_id=subject_id
+        )
+        self._versions[opened.record] = self._facts.versions[opened.record] = newest
 
     def _subject_of(self, opened: OpenedMessage, vault: SubjectVault) -> Subject:
         """The traveller the documents lead to, or a new one; new documents lead there too.
@@ -265,6 +282,7 @@ class Recording:
             ),
             content=content,
             accepted_entry=accepted_entry,
+            record=opened.record,
         )
         # Those that wait go first: a release here would overtake them.
         window = self._windows[entitlement.recipient]
@@ -274,11 +292,12 @@ class Recording:
         else:
             self._new.append(self._released_or_withheld(pending))
 
-    def _released_or_withheld(self, pending: PendingDelivery) -> tuple[PendingDelivery, str, int]:
-        """Check the basis again, as of now, and write the leaf that says so.
+    def _released_or_withheld(self, pending: PendingDelivery) -> ReleasedDelivery:
+        """Check basis and standing again, as of now, and write the leaf that says so.
 
         The same code lets out at acceptance and from the relay, so a withdrawal in between still
-        stops the delivery and its number stays as a tombstone.
+        stops the delivery and its number stays as a tombstone, and what a newer version overtook
+        while it waited is marked.
         """
         self._facts.outbox(pending.subscriber).in_flight += 1
         basis = basis_for(
@@ -296,7 +315,14 @@ class Recording:
         }
         if basis is None:
             index = self.append("withheld", reason="no-basis", **members)
-            return pending, "withheld", index
+            return ReleasedDelivery(
+                pending=pending, state="withheld", entry_index=index, tree_size=0
+            )
+        newer = newer_than(pending.record, pending.accepted_entry, self._facts.versions)
+        if pending.record is not None:
+            members["standing"] = "current" if newer is None else "superseded"
+        if newer is not None:
+            members["superseded_by"] = newer
         index = self.append(
             "released",
             purpose=pending.purpose,
@@ -307,9 +333,10 @@ class Recording:
             message=pending.identity.message_id,
             **members,
         )
-        return replace(pending, basis=basis), "released", index
-
-
-def _released(row: tuple[PendingDelivery, Any, int], size: int) -> ReleasedDelivery:
-    pending, state, index = row
-    return ReleasedDelivery(pending=pending, state=state, entry_index=index, tree_size=size)
+        return ReleasedDelivery(
+            pending=replace(pending, basis=basis),
+            state="released",
+            entry_index=index,
+            tree_size=0,
+            superseded_by=newer,
+        )

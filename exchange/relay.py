@@ -2,8 +2,9 @@
 
 Three jobs, each safe to repeat and to run beside other relays:
 
-    release   waiting deliveries of a subscriber with room get their basis checked again and their
-              `released` or `withheld` leaf, in one transaction under the tree head's lock
+    release   waiting deliveries of a subscriber with room get their basis checked again, and
+              whether their record got a newer version, and their `released` or `withheld` leaf,
+              in one transaction under the tree head's lock
     resend    deliveries released a while ago but never marked sent are published again: a process
               died between its commit and its mark
     prepare   participants admitted meanwhile get their queues
@@ -18,6 +19,7 @@ from exchange.dispatch import Dispatcher
 from exchange.errors import Unavailable
 from exchange.ports import Clock, Store
 from exchange.proving import ProofDesk
+from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.trail.checkpoint import NoteSigner
 from schemas.delivery import Delivery
@@ -81,8 +83,10 @@ class Relay:
             waiting = await trail.waiting(subscriber, min(max(room, 0), BATCH))
             if not waiting:
                 return []
-            consents = await trail.facts_about(subject_ids=[one.subject_id for one in waiting])
-            facts.consents = consents.consents
+            now_known = await trail.facts_about(
+                subject_ids=[one.subject_id for one in waiting], records=records_among(waiting)
+            )
+            facts.consents, facts.versions = now_known.consents, now_known.versions
             recording = Recording(
                 head=trail.head,
                 facts=facts,

@@ -1,6 +1,6 @@
 """A delivery: the publisher's bytes and signature, and the proof that this disclosure is logged."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -24,7 +24,13 @@ class Delivery(WireDocument):
         content_salt: opens the leaf's content commitment over `body`.
         signature: the publisher's detached JWS over `body`.
         body: exactly the bytes the publisher sent.
+        standing: whether it was the newest version of its record when it was released. Of those
+            that were `current`, the one with the highest number counts; what is `superseded`
+            never replaces anything. Absent when withheld, and for what is no version of a record.
+        superseded_by: trail index at which the newer version was accepted.
     """
+
+    ABSENT_WHEN_NONE: ClassVar[tuple[str, ...]] = ("standing", "superseded_by")
 
     v: Literal[1] = 1
     delivery: str
@@ -38,6 +44,8 @@ class Delivery(WireDocument):
     content_salt: WireBytes | None = None
     signature: str | None = None
     body: WireBytes | None = None
+    standing: Literal["current", "superseded"] | None = None
+    superseded_by: int | None = None
 
     @model_validator(mode="after")
     def _a_release_has_content(self) -> Self:

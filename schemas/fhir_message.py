@@ -12,6 +12,7 @@ from schemas.consent_record import ConsentStatement, read_consent
 from schemas.fhir_names import EVENT_SYSTEM, participant_of
 from schemas.fhir_structure import require_structure
 from schemas.laboratory_record import read_laboratory_record
+from schemas.record_version import record_identifier, version_instant
 from schemas.vaccination_record import read_vaccination_record
 from schemas.violation import Problem, SchemaViolation
 
@@ -89,6 +90,8 @@ def read_message(tree: Any) -> FhirMessage:
         destinations=_destinations(header),
         patient_identifiers=tuple(_patient_identifiers(patient)),
         consents=tuple(_consents(entries, patient_url)),
+        record=None if kind == "consent" else record_identifier(focus),
+        version_at=None if kind == "consent" else version_instant(focus, tree),
     )
 
 

@@ -1,6 +1,6 @@
 """The receipt: what the exchange decided on one message, with a proof that anyone can check."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from schemas.wire_json import WireBytes, WireDocument
 
@@ -27,7 +27,11 @@ class Receipt(WireDocument):
         entry: exact bytes of the trail leaf.
         proof: c2sp.org/tlog-proof@v1 text.
         content_salt: opens the entry's content commitment over the bytes the publisher sent.
+        standing: whether the message brought the newest version of its record; absent for a
+            refusal and for what is no version of a record.
     """
+
+    ABSENT_WHEN_NONE: ClassVar[tuple[str, ...]] = ("standing",)
 
     v: Literal[1] = 1
     publisher: str
@@ -39,3 +43,4 @@ class Receipt(WireDocument):
     entry: WireBytes
     proof: str
     content_salt: WireBytes | None = None
+    standing: Literal["current", "superseded"] | None = None

@@ -2,26 +2,28 @@
 
 An entry is a JSON object in its RFC 8785 (JCS) form. Its members are short strings and small
 integers under ASCII names, and for these Python's sorted, compact, unescaped JSON *is* the JCS
-form. Every entry carries 16 random bytes of salt, so that its leaf hash tells nothing to somebody
-who guesses at the rest. `content` is an HMAC-SHA-256 commitment under a key that erasure
-destroys; `document` and `statement` are SHA-256 digests of what holds no health data. All three
-are unpadded base64url.
+form. A member that does not apply is absent, never null. Every entry carries 16 random bytes of
+salt, so that its leaf hash tells nothing to somebody who guesses at the rest. `content` is an
+HMAC-SHA-256 commitment under a key that erasure destroys; `document` and `statement` are SHA-256
+digests of what holds no health data. All three are unpadded base64url.
 """
 
 import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from schemas.violation import Problem, SchemaViolation
@@ -35,6 +37,13 @@ MAX_ACKNOWLEDGED = 1000
 def _real_time(text: str) -> str:
     datetime.fromisoformat(text)
     return text
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        msg = "absent, or a value"
+        raise ValueError(msg)
+    return value
 
 
 # The last character of unpadded base64url carries fewer bits: only these spell whole bytes.
@@ -53,6 +62,10 @@ Version = Annotated[int, Field(ge=VERSION, le=VERSION)]
 #: JCS writes integers as IEEE 754 doubles do; beyond this they would lose digits.
 Index = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+#: A default is not validated, so this refuses only a null that is written: two spellings of one
+#: meaning would be two leaves.
+OptionalIndex = Annotated[Index | None, BeforeValidator(_not_null)]
+OptionalStanding = Annotated[Literal["current", "superseded"] | None, BeforeValidator(_not_null)]
 
 
 class _Strict(BaseModel):
@@ -84,6 +97,8 @@ class AcceptedEntry(Entry):
 
     Attributes:
         key: id of the publisher's key that signed it.
+        supersedes: trail index of the version of the same record that this one replaces.
+        superseded_by: trail index of the version that was accepted before and is newer.
     """
 
     type: Literal["accepted"]
@@ -92,6 +107,15 @@ class AcceptedEntry(Entry):
     event: Name
     content: Digest
     key: Name
+    supersedes: OptionalIndex = None
+    superseded_by: OptionalIndex = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if self.supersedes is not None and self.superseded_by is not None:
+            msg = "a version that is not the newest replaces none"
+            raise ValueError(msg)
+        return self
 
 
 class RefusedEntry(Entry):
@@ -124,6 +148,9 @@ class ReleasedEntry(Entry):
         number: counts the subscriber's deliveries from 1, withheld ones included.
         content: commitment of what is delivered.
         accepted: trail index of the accepted message.
+        standing: whether it was the newest version of its record then; absent for what is no
+            version of a record.
+        superseded_by: trail index of the version that was newer.
     """
 
     type: Literal["released"]
@@ -137,6 +164,15 @@ class ReleasedEntry(Entry):
     accepted: Index
     publisher: Name
     message: Name
+    standing: OptionalStanding = None
+    superseded_by: OptionalIndex = None
+
+    @model_validator(mode="after")
+    def _names_the_newer(self) -> Self:
+        if (self.standing == "superseded") != (self.superseded_by is not None):
+            msg = "what is superseded names the newer version, and nothing else does"
+            raise ValueError(msg)
+        return self
 
 
 class WithheldEntry(Entry):
@@ -214,6 +250,15 @@ _OWN_FIELDS: Mapping[str, frozenset[str]] = {
     for model in _MODELS
     for kind in model.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
 }
+_OPTIONAL_FIELDS = frozenset(
+    name
+    for model in _MODELS
+    for name, member in model.model_fields.items()
+    if not member.is_required()
+)
+_REQUIRED_FIELDS: Mapping[str, frozenset[str]] = {
+    kind: fields - _OPTIONAL_FIELDS for kind, fields in _OWN_FIELDS.items()
+}
 _READER: TypeAdapter[TrailEntry] = TypeAdapter(TrailEntry)
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -228,7 +273,8 @@ def entry(kind: str, /, *, time: datetime, salt: bytes, **fields: object) -> byt
     Raises:
         SchemaViolation: no entry type has these fields, or the entry is too long.
     """
-    if _OWN_FIELDS.get(kind) != fields.keys():
+    own = _OWN_FIELDS.get(kind)
+    if own is None or not own >= fields.keys() >= _REQUIRED_FIELDS[kind]:
         raise _violation("TrailEntry", "A trail entry has exactly the fields of its type")
     if len(salt) != SALT_BYTES:
         raise _violation("TrailEntry.salt", "A trail entry's salt is 16 bytes")
@@ -251,7 +297,7 @@ def entry_bytes(entry: TrailEntry | Mapping[str, object]) -> bytes:
     Raises:
         SchemaViolation: the entry is longer than 65535 bytes or holds text that is not Unicode.
     """
-    members = entry.model_dump() if isinstance(entry, BaseModel) else entry
+    members = entry.model_dump(exclude_none=True) if isinstance(entry, BaseModel) else entry
     try:
         encoded = _ENCODER.encode(members).encode()
     except UnicodeEncodeError:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
@@ -54,14 +54,28 @@ WireBytes = Annotated[
 
 
 class WireDocument(BaseModel):
-    """A small JSON document of the exchange; members nobody defined are refused."""
+    """A small JSON document of the exchange; members nobody defined are refused.
+
+    Attributes:
+        ABSENT_WHEN_NONE: members that are left out rather than null. A member that comes later is
+            one of them, so that documents without it keep the bytes they always had.
+    """
+
+    ABSENT_WHEN_NONE: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def to_values(self) -> dict[str, Any]:
+        """Its JSON values."""
+        values = self.model_dump(mode="json")
+        for name in self.ABSENT_WHEN_NONE:
+            if values[name] is None:
+                del values[name]
+        return values
+
     def to_bytes(self) -> bytes:
         """Compact UTF-8 JSON."""
-        values = self.model_dump(mode="json")
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(self.to_values(), ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, *, max_bytes: int = 4_194_304) -> Self:

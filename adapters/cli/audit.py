@@ -209,16 +209,17 @@ def _print_trail(message_id: str, entries: "tuple[ProvenTrailEntry, ...]") -> No
 
 def _details(one: "ProvenTrailEntry") -> str:
     values = one.entry.model_dump()
+    versions = _versions(values)
     match one.entry.type:
         case "accepted":
-            return f"{values['event']} by {values['publisher']}, key {values['key']}"
+            return f"{values['event']} by {values['publisher']}, key {values['key']}{versions}"
         case "refused":
             return f"{values['reason']}, from {values['publisher'] or 'nobody known'}"
         case "released":
             basis = values["basis"]
             return (
                 f"to {values['subscriber']} as number {values['number']} for {values['purpose']},"
-                f" by the {basis['kind']} of entry {basis['entry']}"
+                f" by the {basis['kind']} of entry {basis['entry']}{versions}"
             )
         case "withheld":
             return f"from {values['subscriber']}, number {values['number']}: {values['reason']}"
@@ -228,9 +229,17 @@ def _details(one: "ProvenTrailEntry") -> str:
             return ""
 
 
+def _versions(values: dict[str, Any]) -> str:
+    if values.get("supersedes") is not None:
+        return f", replaces the version of entry {values['supersedes']}"
+    if values.get("superseded_by") is not None:
+        return f", older than the version of entry {values['superseded_by']}"
+    return ""
+
+
 def _entry_values(one: "ProvenTrailEntry") -> dict[str, Any]:
     return {
         "index": one.index,
         "tree_size": one.checkpoint.size,
-        **one.entry.model_dump(mode="json"),
+        **one.entry.model_dump(mode="json", exclude_none=True),
     }

@@ -189,6 +189,7 @@ def _values(one: _Published) -> dict[str, Any]:
         "outcome": one.outcome,
         "message": one.receipt.entry.message,
         "reason": one.receipt.reason,
+        "standing": one.receipt.standing,
         "issues": [issue.model_dump(mode="json") for issue in one.receipt.receipt.issues],
         "entry": one.receipt.index,
         "tree_size": one.receipt.checkpoint.size,
@@ -209,6 +210,8 @@ def _print_table(published: list[_Published]) -> None:
             place = str(one.receipt.index)
             issues = [f"{i.expression}: {i.text}" for i in one.receipt.receipt.issues]
             mend = "\n".join([one.receipt.reason or "", *issues]).strip()
+            if one.receipt.standing == "superseded":
+                mend = f"a newer version of the record is at hand: nothing to do\n{mend}".strip()
         style = _COLOURS.get(one.outcome, "red")
         table.add_row(escape(str(one.file)), f"[{style}]{one.outcome}[/]", place, escape(mend))
     on_stdout().print(table)

@@ -95,7 +95,8 @@ def subscribe(
 
     For each delivery: its disclosure is in the exchange's trail, the trail is the one seen before,
     the record is exactly what was logged, and its publisher signed it. Then it is written to --out
-    or printed, then acknowledged. What is not proven is neither shown nor acknowledged.
+    or printed, then acknowledged. What is not proven is neither shown nor acknowledged. A version
+    of a record that a newer one overtook is marked: it must not replace the newer one.
 
     Exits with 1 when a delivery was not proven, or numbers are missing.
 
@@ -248,6 +249,8 @@ def _values(delivery: "VerifiedDelivery") -> dict[str, Any]:
         "publisher": released.publisher if released else None,
         "message": released.message if released else None,
         "purpose": released.purpose if released else None,
+        "standing": delivery.standing,
+        "superseded_by": delivery.superseded_by,
         "entry": delivery.index,
         "tree_size": delivery.checkpoint.size,
         "file": None,
@@ -259,8 +262,14 @@ def _line(values: dict[str, Any]) -> str:
         return f"{values['number']:>6}  withheld: its basis fell away before release"
     return (
         f"{values['number']:>6}  {values['publisher']}  {values['message']}"
-        f"  {values['purpose']}  entry {values['entry']}  {values['file'] or ''}"
+        f"  {values['purpose']}  entry {values['entry']}{_version(values)}  {values['file'] or ''}"
     ).rstrip()
+
+
+def _version(values: dict[str, Any]) -> str:
+    if values["standing"] != "superseded":
+        return ""
+    return f"  SUPERSEDED by the version of entry {values['superseded_by']}"
 
 
 def _last_line(report: _Report) -> str:

@@ -2,7 +2,8 @@
 
     subscriber = Subscriber("registry:kz", key, transport, log_verifier, reader, directory, memory)
     async for delivery in subscriber.deliveries():
-        store(delivery.body)        # when this returns, it will be acknowledged
+        store(delivery.body, overwrite=delivery.standing != "superseded")
+                                    # when this returns, it will be acknowledged
 
 What a crash leaves behind:
 

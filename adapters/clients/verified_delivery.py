@@ -8,7 +8,8 @@ what a liar could not.
        `withheld`. So it means one thing to every reader, auditors included.
     2. The entry names this subscriber, this delivery id (of the one form it may have, so that it
        can safely be a file's name) and this number, and what is released names the delivery's
-       publisher and message. So it is about this disclosure, to us.
+       publisher and message, and says the same of its version: current, or superseded and by
+       which. So it is about this disclosure, to us, and no older version passes for the newest.
     3. The inclusion proof leads from exactly the entry's bytes to the root of a checkpoint that
        the pinned key signed. So the disclosure is in the trail.
     4. The checkpoint's tree and the newest one we saw are one tree at two sizes, proven by hashes
@@ -30,6 +31,7 @@ reads the publishers' keys from documents of its own (`PinnedKeys` in publisher_
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from adapters.clients.errors import RequestRefused, Unproven, UnprovenDelivery
 from adapters.clients.subscriber_memory import SubscriberMemory
@@ -78,6 +80,20 @@ class VerifiedDelivery:
     def number(self) -> int:
         """Its place in the subscriber's own numbering."""
         return self.entry.number
+
+    @property
+    def standing(self) -> Literal["current", "superseded"] | None:
+        """Whether it was the newest version of its record when it was released.
+
+        What is `superseded` must not replace anything. Of two that were `current`, the one with
+        the higher number is newer. None for a tombstone, and for what is no version of a record.
+        """
+        return self.entry.standing if isinstance(self.entry, ReleasedEntry) else None
+
+    @property
+    def superseded_by(self) -> int | None:
+        """Trail index at which the newer version was accepted: `accepted` in its own entry."""
+        return self.entry.superseded_by if isinstance(self.entry, ReleasedEntry) else None
 
 
 class DeliveryVerifier:
@@ -145,6 +161,13 @@ class DeliveryVerifier:
             delivery.message,
         ):
             raise _unproven(delivery, "comes with the trail entry of another message")
+        standing = (
+            (entry.standing, entry.superseded_by)
+            if isinstance(entry, ReleasedEntry)
+            else (None, None)
+        )
+        if (delivery.standing, delivery.superseded_by) != standing:
+            raise _unproven(delivery, "says otherwise than is logged whether it is superseded")
         return entry
 
     async def _require_one_trail(self, delivery: Delivery, checkpoint: Checkpoint) -> None:

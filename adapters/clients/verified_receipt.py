@@ -3,7 +3,8 @@
 The argument; each number stands again at the code that makes the step.
 
     1. The bytes are a receipt, and its entry is a canonical `accepted` or `refused` trail entry.
-    2. The receipt says no more than its entry: outcome, reason, publisher and message agree.
+    2. The receipt says no more than its entry: outcome, reason, publisher and message agree, and
+       a version is said to be superseded exactly when its entry names the newer one.
     3. The inclusion proof leads from exactly this entry to a checkpoint that the pinned key signed.
     4. The entry's content commitment opens over exactly the bytes that were sent.
     5. An acceptance names us, our message id and the key we signed with. A refusal names us or
@@ -50,6 +51,11 @@ class VerifiedReceipt:
     def outcome(self) -> Literal["accepted", "refused"]:
         """What the exchange decided."""
         return self.entry.type
+
+    @property
+    def standing(self) -> Literal["current", "superseded"] | None:
+        """Whether it is the newest version of its record so far; None for what is no version."""
+        return self.receipt.standing
 
     @property
     def reason(self) -> str | None:
@@ -109,6 +115,17 @@ def _require_agreement(receipt: Receipt, entry: AcceptedEntry | RefusedEntry) ->
     reason = entry.reason if isinstance(entry, RefusedEntry) else None
     if stated != (entry.type, reason, entry.publisher, entry.message):
         raise UnprovenReceipt("The receipt says something else than its trail entry.")
+    if receipt.standing not in _standings(entry):
+        raise UnprovenReceipt("The receipt says otherwise than its entry which version is newer.")
+
+
+def _standings(entry: AcceptedEntry | RefusedEntry) -> set[str | None]:
+    """What a receipt may say of the version; an entry does not show that it is the first."""
+    if isinstance(entry, RefusedEntry):
+        return {None}
+    if entry.superseded_by is not None:
+        return {"superseded"}
+    return {"current"} if entry.supersedes is not None else {"current", None}
 
 
 def _require_content(

@@ -91,7 +91,7 @@ def delivery_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
         found = await parts.proofs.deliveries_of(rows)
         return JSONResponse(
             {
-                "deliveries": [one.model_dump(mode="json") for one in found],
+                "deliveries": [one.to_values() for one in found],
                 "next": rows[-1].pending.number if rows else after,
             }
         )

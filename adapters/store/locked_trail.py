@@ -15,6 +15,7 @@ from adapters.store.rows import (
     read_delivery,
     read_participants,
     read_pending,
+    read_version,
 )
 from adapters.store.saving import save_batch
 from adapters.store.tables import (
@@ -24,6 +25,7 @@ from adapters.store.tables import (
     is_pending,
     outboxes,
     participants,
+    record_versions,
     subject_tokens,
     subjects,
     tiles,
@@ -70,13 +72,13 @@ _CONSENTS = ByKeys(
     ),
 )
 _OUTBOXES = ByKeys(outboxes.c.subscriber, lambda among: select(outboxes).where(among))
+_VERSIONS = ByKeys(record_versions.c.record, lambda among: select(record_versions).where(among))
 _DELIVERIES = ByKeys(deliveries.c.delivery_id, SELECT_DELIVERIES.where)
 _TILES = ByKeys(
     tiles.c.idx, lambda among: select(tiles).where(tiles.c.level == bindparam("level"), among)
 )
 _WAITING = (
-    select(deliveries)
-    .where(deliveries.c.subscriber == bindparam("subscriber"), is_pending)
+    SELECT_DELIVERIES.where(deliveries.c.subscriber == bindparam("subscriber"), is_pending)
     .order_by(deliveries.c.number)
     .limit(bindparam("most"))
 )
@@ -133,8 +135,9 @@ class SqlLockedTrail:
         tokens: Sequence[bytes] = (),
         subject_ids: Sequence[str] = (),
         subscribers: Sequence[str] = (),
+        records: Sequence[bytes] = (),
     ) -> Facts:
-        """What is known about these, in at most five queries.
+        """What is known about these, in at most six queries.
 
         Consents lie under the subject that stands; a merged one that was asked for by its old id
         has them under that as well.
@@ -145,6 +148,7 @@ class SqlLockedTrail:
             [one.subject_id for one in subjects_by_token.values()], subject_ids
         )
         counters = await _OUTBOXES.rows(self._statements, subscribers)
+        versions = await _VERSIONS.rows(self._statements, records)
         return Facts(
             standing=standing,
             subjects=subjects_by_token,
@@ -155,6 +159,7 @@ class SqlLockedTrail:
                 )
                 for row in counters
             },
+            versions={row.record: read_version(row) for row in versions},
         )
 
     async def waiting(self, subscriber: str, limit: int) -> Sequence[PendingDelivery]:

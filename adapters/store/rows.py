@@ -13,6 +13,7 @@ from exchange.model import (
     Basis,
     ConsentOnFile,
     MessageIdentity,
+    NewestVersion,
     PendingDelivery,
     ReleasedDelivery,
     SealedBody,
@@ -23,8 +24,8 @@ from schemas.consent_record import ConsentStatement
 from schemas.participant import Participant
 from schemas.violation import Problem
 
-#: Deliveries with the salt that opens their content; one place to erase it.
-SELECT_DELIVERIES = select(deliveries, decisions.c.content_salt).outerjoin(
+#: Deliveries with the salt that opens their content, and their record; one place to erase both.
+SELECT_DELIVERIES = select(deliveries, decisions.c.content_salt, decisions.c.record).outerjoin(
     decisions,
     and_(
         decisions.c.message_id == deliveries.c.message_id,
@@ -48,6 +49,8 @@ def decision_values(decision: StandingDecision) -> dict[str, Any]:
         "entry_index": decision.entry_index,
         "tree_size": decision.tree_size,
         "content_salt": decision.content_salt,
+        "record": decision.record,
+        "standing": decision.standing,
     }
 
 
@@ -63,6 +66,30 @@ def read_decision(row: Row[Any]) -> StandingDecision:
         entry_index=row.entry_index,
         tree_size=row.tree_size,
         content_salt=row.content_salt,
+        record=row.record,
+        standing=row.standing,
+    )
+
+
+def version_values(record: bytes, newest: NewestVersion) -> dict[str, Any]:
+    """The row of a record's newest version."""
+    return {
+        "record": record,
+        "version_at": newest.version_at,
+        "entry_index": newest.entry_index,
+        "publisher": newest.identity.publisher,
+        "message_id": newest.identity.message_id,
+        "subject_id": newest.subject_id,
+    }
+
+
+def read_version(row: Row[Any]) -> NewestVersion:
+    """The newest version of a row."""
+    return NewestVersion(
+        version_at=row.version_at,
+        entry_index=row.entry_index,
+        identity=MessageIdentity(row.publisher, row.message_id),
+        subject_id=row.subject_id,
     )
 
 
@@ -116,11 +143,12 @@ def delivery_values(delivery: PendingDelivery | ReleasedDelivery) -> dict[str, A
         "state": released.state if released else "pending",
         "entry_index": released.entry_index if released else None,
         "tree_size": released.tree_size if released else None,
+        "superseded_by": released.superseded_by if released else None,
     }
 
 
 def read_pending(row: Row[Any]) -> PendingDelivery:
-    """The delivery of a row, whatever its state."""
+    """The delivery of a row of `SELECT_DELIVERIES`, whatever its state."""
     return PendingDelivery(
         delivery_id=row.delivery_id,
         subscriber=row.subscriber,
@@ -132,6 +160,7 @@ def read_pending(row: Row[Any]) -> PendingDelivery:
         basis=Basis(consent=row.basis_consent, entry=row.basis_entry),
         content=row.content,
         accepted_entry=row.accepted_entry,
+        record=row.record,
     )
 
 
@@ -141,7 +170,11 @@ def read_delivery(row: Row[Any]) -> DeliveryRow:
     released = None
     if row.state != "pending":
         released = ReleasedDelivery(
-            pending=pending, state=row.state, entry_index=row.entry_index, tree_size=row.tree_size
+            pending=pending,
+            state=row.state,
+            entry_index=row.entry_index,
+            tree_size=row.tree_size,
+            superseded_by=row.superseded_by,
         )
     return DeliveryRow(
         pending=pending,

@@ -15,6 +15,7 @@ from adapters.store.rows import (
     decision_values,
     delivery_values,
     participant_values,
+    version_values,
 )
 from adapters.store.tables import (
     acknowledgements,
@@ -25,6 +26,7 @@ from adapters.store.tables import (
     is_pending,
     outboxes,
     participants,
+    record_versions,
     sealed_bodies,
     subject_tokens,
     subjects,
@@ -58,6 +60,7 @@ def _replacing(table: Table) -> Mapping[Kind, Insert]:
 _REPLACE_TILES = _replacing(tiles)
 _REPLACE_OUTBOXES = _replacing(outboxes)
 _REPLACE_PARTICIPANTS = _replacing(participants)
+_REPLACE_VERSIONS = _replacing(record_versions)
 
 #: Only from the head that was locked: a second writer would otherwise fork the trail.
 _MOVE_HEAD = (
@@ -84,6 +87,7 @@ _LET_OUT = (
         tree_size=bindparam("its_tree"),
         basis_consent=bindparam("its_consent"),
         basis_entry=bindparam("its_basis"),
+        superseded_by=bindparam("its_newer"),
     )
 )
 _ACKNOWLEDGE = ByKeys(
@@ -195,6 +199,11 @@ async def _save_messages(statements: Statements, batch: RecordedBatch) -> None:
             for position, (subject_id, on_file) in enumerate(batch.consents)
         ],
     )
+    await _put(
+        statements,
+        _REPLACE_VERSIONS,
+        [version_values(record, newest) for record, newest in batch.versions.items()],
+    )
 
 
 async def _save_deliveries(statements: Statements, batch: RecordedBatch) -> None:
@@ -269,6 +278,7 @@ def _let_out_values(row: ReleasedDelivery) -> dict[str, Any]:
         "its_tree": row.tree_size,
         "its_consent": row.pending.basis.consent,
         "its_basis": row.pending.basis.entry,
+        "its_newer": row.superseded_by,
     }
 
 

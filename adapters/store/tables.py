@@ -138,6 +138,23 @@ decisions = Table(
     Column("entry_index", BigInteger, nullable=False),
     Column("tree_size", BigInteger, nullable=False),
     Column("content_salt", LargeBinary),
+    Column("record", LargeBinary),
+    Column("standing", Text),
+)
+
+#: The newest version of each record; `record` is a keyed digest, never the record's identifier.
+#: Erasing a traveller erases the rows of the subject, merged ones included.
+record_versions = Table(
+    "record_versions",
+    metadata,
+    Column("record", LargeBinary, primary_key=True),
+    Column("version_at", Instant, nullable=False),
+    Column("entry_index", BigInteger, nullable=False),
+    Column("publisher", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    # Rows are overwritten and no index changes: with room on the page they stay where they are.
+    postgresql_with={"fillfactor": 85},
 )
 
 sealed_bodies = Table(
@@ -170,6 +187,7 @@ deliveries = Table(
     Column("entry_index", BigInteger),
     Column("tree_size", BigInteger),
     Column("acknowledged_entry", BigInteger),
+    Column("superseded_by", BigInteger),
     UniqueConstraint("subscriber", "number", name="deliveries_numbers"),
     postgresql_with={"fillfactor": 85},
 )

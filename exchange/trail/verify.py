@@ -15,6 +15,10 @@ The argument, numbered here and again at the code that makes each step:
      commitment. So nothing was let out that was not checked first.
   9. Every release by consent names the earlier acceptance that brought the consent.
  10. Every acknowledgement names deliveries (or tombstones) that went to the same subscriber.
+ 11. Versions of a record form one chain: an acceptance replaces, or is marked older than, an
+     earlier acceptance of the same publisher that nothing had replaced. A release says
+     `superseded`, and by what, exactly when its message had been replaced by then. So no older
+     version was ever let out as the current one.
 
 Findings name entries by index and never repeat what an entry says.
 """
@@ -102,6 +106,7 @@ class TrailVerification:
         self._last_time = ""
         self._counts: Counter[str] = Counter()
         self._accepted: dict[int, tuple[str, str, str]] = {}
+        self._replaced: set[int] = set()
         self._numbering: dict[str, _Numbering] = defaultdict(_Numbering)
         self._outcomes: dict[str, str] = {}
         self._findings: list[str] = []
@@ -144,10 +149,12 @@ class TrailVerification:
         self._check_time(index, entry.time)
         match entry:
             case AcceptedEntry():
+                self._check_succession(index, entry)
                 self._accepted[index] = (entry.publisher, entry.message, entry.content)
             case ReleasedEntry():
                 self._check_delivery(index, entry)
                 self._check_release(index, entry)
+                self._check_standing(index, entry)
             case WithheldEntry():
                 self._check_delivery(index, entry)
             case AcknowledgedEntry():
@@ -237,6 +244,32 @@ class TrailVerification:
                 self._find(index, "rests on a consent that no earlier accepted entry brought")
             elif brought[2] != entry.basis.consent:
                 self._find(index, "rests on another consent than its entry brought")
+
+    def _check_succession(self, index: int, entry: AcceptedEntry) -> None:
+        """11. It replaces the end of its chain, or is marked as older than it."""
+        if entry.supersedes is not None:
+            if not self._is_newest(entry.supersedes, entry.publisher):
+                self._find(index, "supersedes what is no current version of its publisher's")
+            self._replaced.add(entry.supersedes)
+        if entry.superseded_by is not None:
+            if not self._is_newest(entry.superseded_by, entry.publisher):
+                self._find(index, "is superseded by what is no current version of its publisher's")
+            self._replaced.add(index)
+
+    def _check_standing(self, index: int, entry: ReleasedEntry) -> None:
+        """11. A release tells a version that was replaced from one that was not."""
+        is_replaced = entry.accepted in self._replaced
+        if is_replaced != (entry.standing == "superseded"):
+            self._find(index, "says otherwise than the trail whether its version was superseded")
+        if entry.superseded_by is not None and not self._is_newest(
+            entry.superseded_by, entry.publisher
+        ):
+            self._find(index, "names as newer what is no current version of its publisher's")
+
+    def _is_newest(self, index: int, publisher: str) -> bool:
+        """Whether that is an earlier acceptance of this publisher that nothing has replaced."""
+        accepted = self._accepted.get(index)
+        return accepted is not None and accepted[0] == publisher and index not in self._replaced
 
     def _check_acknowledgement(self, index: int, entry: AcknowledgedEntry) -> None:
         """10. Only what went to a subscriber, tombstones included, can be acknowledged by it."""

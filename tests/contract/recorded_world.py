@@ -16,6 +16,7 @@ from exchange.model import (
     ReceivedMessage,
     Refused,
 )
+from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import NoteSigner
@@ -44,7 +45,15 @@ def consent(identity="|c-1", *, given_at=NOW, permits=True, **others):
     )
 
 
-def message(*documents, consents=(), message_id=None, publisher="poe:kz:ala", body=b"{}"):
+def message(
+    *documents,
+    consents=(),
+    message_id=None,
+    publisher="poe:kz:ala",
+    body=b"{}",
+    record=None,
+    version_at=None,
+):
     """An opened message about the traveller with these documents (`system|value`)."""
     message_id = message_id or f"m-{next(_ids)}"
     return OpenedMessage(
@@ -61,8 +70,10 @@ def message(*documents, consents=(), message_id=None, publisher="poe:kz:ala", bo
             destinations=(),
             patient_identifiers=(),
             consents=tuple(consents),
+            version_at=version_at,
         ),
         subject_tokens=VAULT.tokens_of(document.split("|") for document in documents),
+        record=record,
     )
 
 
@@ -92,6 +103,7 @@ async def facts_for(trail, messages, registries=REGISTRIES):
         identities=[one.identity for one in messages],
         tokens=[token for one in messages for token in one.subject_tokens],
         subscribers=registries,
+        records=records_among(messages),
     )
 
 
@@ -124,8 +136,10 @@ async def let_out(store, subscriber, limit, *, now=NOW + timedelta(minutes=1)):
     async with store.locked() as trail:
         facts = await trail.facts_about(subscribers=[subscriber])
         waiting = await trail.waiting(subscriber, limit)
-        consents = await trail.facts_about(subject_ids=[one.subject_id for one in waiting])
-        facts.consents = consents.consents
+        known = await trail.facts_about(
+            subject_ids=[one.subject_id for one in waiting], records=records_among(waiting)
+        )
+        facts.consents, facts.versions = known.consents, known.versions
         recording = recording_on(trail, facts, now=now)
         for pending in waiting:
             recording.let_out(pending)

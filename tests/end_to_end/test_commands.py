@@ -209,6 +209,53 @@ def test_a_suspended_post_is_refused_by_the_running_exchange(deployment, corpora
     assert again == [{"participant": deployment.oss, "change": "participant-changed"}]
 
 
+def test_a_correction_that_comes_before_its_original_is_not_to_be_overwritten(
+    deployment, corpora, published
+):
+    document, identifier = f"N {uuid.uuid4()}", str(uuid.uuid4())
+
+    def version(made_at, event):
+        record = json.loads(record_files(corpora)[0].read_text(encoding="utf-8"))
+        record["identifier"] = [{"system": "urn:bhx:test", "value": identifier}]
+        record["meta"] = {"lastUpdated": made_at}
+        message_id, body = compose(
+            json.dumps(record, ensure_ascii=False),
+            source=deployment.ala,
+            consents=[consent(deployment.kg)],
+            document=document,
+            event=f"immunization-{event}",
+        )
+        (deployment.folder / f"{event}.json").write_bytes(body)
+        return message_id
+
+    newer = version("2026-01-02T09:00:00+05:00", "corrected")
+    older = version("2026-01-02T05:00:00+05:00", "published")
+    said = [
+        publish(
+            deployment, deployment.ala, [deployment.folder / f"{event}.json"],
+            to=deployment.base_url,
+        )["messages"][0]
+        for event in ("corrected", "published")
+    ]  # fmt: skip
+    assert [one["standing"] for one in said] == ["current", "superseded"]
+
+    out = deployment.folder / "versions"
+    (*deliveries, _), _ = run_bhx(
+        "subscribe", "--as", deployment.kg, "--key", deployment.file(deployment.kg, "key"),
+        "--from", deployment.base_url, "--once", "--out", out, "--json",
+    )  # fmt: skip
+    told = {one["message"]: one for one in deliveries}
+    assert (told[newer]["standing"], told[newer]["superseded_by"]) == ("current", None)
+    assert (told[older]["standing"], told[older]["superseded_by"]) == (
+        "superseded",
+        said[0]["entry"],
+    )
+    proof = json.loads(Path(told[older]["file"]).with_suffix(".proof.json").read_text())
+    assert proof["delivery"]["standing"] == "superseded"
+    [[life]], _ = run_bhx("audit", "trail", older, *as_auditor(deployment))
+    assert life["entries"][0]["superseded_by"] == said[0]["entry"]
+
+
 def test_definitions_keep_passwords_and_take_a_suspended_user_its_rights(deployment, published):
     before = dict(deployment.passwords)
     run_bhx("participant", "suspend", deployment.kz, *deployment.own_store, "--json")

@@ -521,19 +521,30 @@ FIELDS = {
 }
 
 
-@pytest.mark.parametrize("kind", FIELDS)
-def test_every_type_of_entry_is_written_and_read(kind):
-    raw = entry(kind, time=NOON, salt=b"\xff" * 16, **FIELDS[kind])
+#: What an entry may say besides, when it applies.
+MORE = [
+    *((kind, {}) for kind in FIELDS),
+    ("accepted", {"supersedes": 0}),
+    ("accepted", {"superseded_by": 7}),
+    ("released", {"standing": "current"}),
+    ("released", {"standing": "superseded", "superseded_by": 2**53 - 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "more"), MORE, ids=str)
+def test_every_type_of_entry_is_written_and_read(kind, more):
+    raw = entry(kind, time=NOON, salt=b"\xff" * 16, **FIELDS[kind], **more)
     read = read_entry(raw)
     assert read.type == kind
     assert read.time == "2026-11-23T12:00:00.123Z"
     assert read.salt == "_" * 21 + "w"
-    assert read.model_dump(mode="json") == {
+    assert read.model_dump(mode="json", exclude_none=True) == {
         "v": 1,
         "type": kind,
         "time": "2026-11-23T12:00:00.123Z",
         "salt": read.salt,
         **FIELDS[kind],
+        **more,
     }
     assert entry_bytes(read) == raw == rfc8785.dumps(json.loads(raw))
 
@@ -618,9 +629,33 @@ def test_a_refusal_never_repeats_what_was_received():
 
 
 @pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("accepted", {"supersedes": 1, "superseded_by": 2}),
+        ("accepted", {"supersedes": None}),
+        ("accepted", {"superseded_by": None}),
+        ("accepted", {"supersedes": -1}),
+        ("accepted", {"supersedes": 1.0}),
+        ("released", {"standing": "superseded"}),
+        ("released", {"standing": "current", "superseded_by": 1}),
+        ("released", {"superseded_by": 1}),
+        ("released", {"standing": None}),
+        ("released", {"standing": "newest"}),
+    ],
+)
+def test_versions_of_a_record_have_one_spelling(kind, more):
+    raw = entry(kind, time=NOON, salt=bytes(16), **FIELDS[kind], **more)
+    with pytest.raises(SchemaViolation):
+        read_entry(raw)
+
+
+@pytest.mark.parametrize(
     ("kind", "arguments"),
     [
         ("unknown", {}),
+        ("refused", {**FIELDS["refused"], "supersedes": 1}),
+        ("withheld", {**FIELDS["withheld"], "standing": "current"}),
+        ("accepted", {"supersedes": 1}),
         ("exchange-started", {}),
         ("exchange-started", {"role": "worker", "more": "x"}),
         ("exchange-started", {"role": "worker", "salt": bytes(15)}),

@@ -179,19 +179,26 @@ def vaccination(
     documents: Sequence[str] = ("N 1234567",),
     destinations: Sequence[str] = (),
     cvx: str = "37",
+    record: str | None = None,
+    made_at: datetime | None = None,
+    event: str = "immunization-published",
 ) -> tuple[str, bytes]:
-    """A yellow fever vaccination with these consents; its message id and bytes."""
+    """A yellow fever vaccination with these consents; its message id and bytes.
+
+    Each is a record of its own, unless `record` names it: then it is the version of `made_at`.
+    """
     message_id = message_id or str(uuid.uuid4())
     immunization = {
         "resourceType": "Immunization",
-        "identifier": [{"system": "urn:bhx:test", "value": f"imm-{message_id}"}],
-        "status": "completed",
+        "identifier": [{"system": "urn:bhx:test", "value": record or f"imm-{message_id}"}],
+        **({"meta": {"lastUpdated": made_at.isoformat()}} if made_at else {}),
+        "status": "entered-in-error" if event.endswith("-withdrawn") else "completed",
         "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": cvx}]},
         "patient": {"reference": "Patient/p"},
         "occurrenceDateTime": "2026-05-20",
     }
     body = compose_message(
-        event="immunization-published",
+        event=event,
         source=source,
         source_name="Test post",
         destinations=destinations,

@@ -160,6 +160,8 @@ def released(trail, post, number=1, *, body=b'{"a": 1}', at=START, **changes):
         content_salt=SALT,
         signature=post.sign(body),
         body=body,
+        standing=members.get("standing"),
+        superseded_by=members.get("superseded_by"),
     )
 
 
@@ -185,7 +187,7 @@ def withheld(trail, number=1):
     )
 
 
-def receipt_for(trail, sent, *, outcome="accepted", **changes):
+def receipt_for(trail, sent, *, outcome="accepted", standing=None, **changes):
     """The receipt of a message, its entry appended to the trail; `changes` to the entry."""
     members = {"publisher": PUBLISHER, "message": sent.message_id}
     if outcome == "accepted":
@@ -200,6 +202,7 @@ def receipt_for(trail, sent, *, outcome="accepted", **changes):
         outcome=outcome,
         reason=members.get("reason"),
         decided_at="2026-03-01T12:00:00.000Z",
+        standing=standing,
         entry=trail.entries[index],
         proof=trail.proof(index),
         content_salt=SALT,

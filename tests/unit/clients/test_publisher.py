@@ -177,6 +177,38 @@ async def test_2_a_refusal_dressed_up_as_an_acceptance(publisher, trail):
     await refused(publisher(answer), "something else than its trail entry")
 
 
+@pytest.mark.parametrize(
+    ("logged", "said"),
+    [
+        ({}, None),
+        ({}, "current"),
+        ({"supersedes": 3}, "current"),
+        ({"superseded_by": 3}, "superseded"),
+    ],
+)
+async def test_a_receipt_says_whether_the_version_is_current(publisher, trail, logged, said):
+    made = publisher(lambda sent: receipt_for(trail, sent, standing=said, **logged).to_bytes())
+
+    assert (await made.publish(BODY)).standing == said
+
+
+@pytest.mark.parametrize(
+    ("logged", "said"),
+    [
+        ({}, "superseded"),
+        ({"supersedes": 3}, "superseded"),
+        ({"supersedes": 3}, None),
+        ({"superseded_by": 3}, "current"),
+        ({"superseded_by": 3}, None),
+        ({"outcome": "refused"}, "current"),
+    ],
+)
+async def test_2_a_version_that_is_said_to_stand_otherwise(publisher, trail, logged, said):
+    made = publisher(lambda sent: receipt_for(trail, sent, standing=said, **logged).to_bytes())
+
+    await refused(made, "which version is newer")
+
+
 async def test_3_a_proof_by_another_log(publisher):
     other = SmallTrail()
     await refused(publisher(lambda sent: receipt_for(other, sent).to_bytes()), "the pinned log key")

@@ -132,6 +132,46 @@ async def test_2_a_delivery_that_says_it_is_for_another_is_refused(trail, post, 
     await refused(verifier, delivery, "trail entry of another delivery")
 
 
+@pytest.mark.parametrize(
+    "says", [{}, {"standing": "current"}, {"standing": "superseded", "superseded_by": 7}]
+)
+async def test_a_delivery_says_of_its_version_what_is_logged(trail, post, verifier, says):
+    verified = await verifier.verify(released(trail, post, **says))
+
+    assert {"standing": verified.standing, "superseded_by": verified.superseded_by} == {
+        "standing": None,
+        "superseded_by": None,
+        **says,
+    }
+
+
+@pytest.mark.parametrize(
+    ("logged", "said"),
+    [
+        ({"standing": "superseded", "superseded_by": 7}, ("current", None)),
+        ({"standing": "superseded", "superseded_by": 7}, (None, None)),
+        ({"standing": "superseded", "superseded_by": 7}, ("superseded", 8)),
+        ({"standing": "current"}, ("superseded", 7)),
+        ({"standing": "current"}, (None, None)),
+        ({}, ("current", None)),
+    ],
+)
+async def test_2_a_version_that_is_said_to_stand_otherwise_is_refused(
+    trail, post, verifier, logged, said
+):
+    delivery = released(trail, post, **logged).model_copy(
+        update={"standing": said[0], "superseded_by": said[1]}
+    )
+
+    await refused(verifier, delivery, "otherwise than is logged whether it is superseded")
+
+
+async def test_2_a_tombstone_has_no_standing(trail, verifier):
+    delivery = withheld(trail).model_copy(update={"standing": "current"})
+
+    await refused(verifier, delivery, "otherwise than is logged whether it is superseded")
+
+
 @pytest.mark.parametrize("delivery_id", ["../../etc/x", "A" * 32, "a" * 31, "a" * 32 + "\n"])
 async def test_2_an_id_that_could_be_a_path_is_refused(trail, post, verifier, delivery_id):
     delivery = released(trail, post, delivery_id=delivery_id)

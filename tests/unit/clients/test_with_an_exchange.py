@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -28,6 +29,7 @@ from tests.support.world import vaccination as composed
 from tests.unit.clients.small_trail import SmallTrail
 
 BASE = "https://exchange.example"
+CORRECTED = "immunization-corrected"
 
 
 def vaccination(*others, **members):
@@ -146,6 +148,24 @@ async def test_the_same_bytes_again_get_the_same_receipt(clients):
     first, second = [await clients.publisher().publish(body) for _ in range(2)]
 
     assert first.receipt == second.receipt
+
+
+async def test_a_correction_that_came_first_is_not_overwritten(clients, memory):
+    """As a registry keeps records: by what a delivery says of its version."""
+    corrected = vaccination(consent(), record="imm-7", made_at=NOON, event=CORRECTED, cvx="183")
+    original = vaccination(consent(), record="imm-7", made_at=NOON - timedelta(hours=1))
+    first = await clients.publisher().publish(corrected)
+    late = await clients.publisher().publish(original)
+    assert (first.standing, late.standing) == ("current", "superseded")
+
+    kept, deliveries = {}, await received(clients, memory)
+    for delivery in deliveries:
+        if delivery.standing != "superseded":
+            kept["imm-7"] = delivery.body
+    assert kept == {"imm-7": corrected}
+    assert [one.body for one in deliveries] == [corrected, original]
+    assert deliveries[1].superseded_by == deliveries[0].entry.accepted == first.index
+    assert (await clients.auditor().verify_trail()).findings == ()
 
 
 async def test_refusals_of_every_kind_are_proven(clients):

@@ -24,15 +24,16 @@ def written(number, kind, /, **fields):
     return entry(kind, time=at, salt=number.to_bytes(16, "big"), **fields)
 
 
-def accepted(number, message, content):
+def accepted(number, message, content, publisher="poe:kz:ala", **versions):
     return written(
         number,
         "accepted",
-        publisher="poe:kz:ala",
+        publisher=publisher,
         message=message,
         event="vaccination",
         content=content,
         key="key-1",
+        **versions,
     )
 
 
@@ -374,3 +375,134 @@ def test_findings_repeat_nothing_that_an_entry_says():
     findings = checked(with_entry(5, entry_bytes(told))).findings
     assert findings
     assert "Aliyeva" not in "".join(findings)
+
+
+def versioned_trail():
+    """Return entries 0 to 8: one record with an original, a stale version and a correction."""
+    basis = {"kind": "consent", "consent": FIRST, "entry": 1}
+    return [
+        written(0, "log-created", origin=ORIGIN),
+        accepted(1, "m-1", FIRST),
+        accepted(2, "m-2", SECOND, superseded_by=1),
+        released(3, "d-1", 1, standing="current"),
+        released(
+            4,
+            "d-2",
+            2,
+            standing="superseded",
+            superseded_by=1,
+            accepted=2,
+            message="m-2",
+            content=SECOND,
+            basis=basis,
+        ),
+        accepted(5, "m-5", SECOND, supersedes=1),
+        released(6, "d-3", 1, subscriber="registry:uz", standing="superseded", superseded_by=5),
+        accepted(7, "m-7", FIRST, publisher="poe:kg:oss"),
+        released(
+            8, "d-4", 3, standing="current", accepted=5, message="m-5", content=SECOND, basis=basis
+        ),
+    ]
+
+
+def test_versions_that_follow_each_other_have_no_findings():
+    assert checked(versioned_trail()).findings == ()
+
+
+UZ = {"subscriber": "registry:uz"}
+NO_CURRENT = "what is no current version of its publisher's"
+OTHERWISE = "says otherwise than the trail whether its version was superseded"
+
+
+@pytest.mark.parametrize(
+    ("index", "raw", "finding"),
+    [
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, supersedes=1),
+            f"Entry 8 supersedes {NO_CURRENT}",
+            id="replaced-twice",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, supersedes=2),
+            f"Entry 8 supersedes {NO_CURRENT}",
+            id="replaces-a-stale-one",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, supersedes=8),
+            f"Entry 8 supersedes {NO_CURRENT}",
+            id="replaces-itself",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, supersedes=9),
+            f"Entry 8 supersedes {NO_CURRENT}",
+            id="replaces-a-later-one",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, supersedes=3),
+            f"Entry 8 supersedes {NO_CURRENT}",
+            id="replaces-no-message",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, supersedes=7),
+            f"Entry 8 supersedes {NO_CURRENT}",
+            id="replaces-anothers",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, superseded_by=7),
+            f"Entry 8 is superseded by {NO_CURRENT}",
+            id="older-than-anothers",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, superseded_by=8),
+            f"Entry 8 is superseded by {NO_CURRENT}",
+            id="older-than-itself",
+        ),
+        pytest.param(
+            8,
+            accepted(8, "m-8", FIRST, superseded_by=1),
+            f"Entry 8 is superseded by {NO_CURRENT}",
+            id="older-than-a-replaced-one",
+        ),
+        pytest.param(
+            6,
+            released(6, "d-3", 1, **UZ, standing="current"),
+            f"Entry 6 {OTHERWISE}",
+            id="old-as-current",
+        ),
+        pytest.param(
+            6, released(6, "d-3", 1, **UZ), f"Entry 6 {OTHERWISE}", id="old-as-no-version"
+        ),
+        pytest.param(
+            3,
+            released(3, "d-1", 1, standing="superseded", superseded_by=1),
+            f"Entry 3 {OTHERWISE}",
+            id="current-as-old",
+        ),
+        pytest.param(
+            6,
+            released(6, "d-3", 1, **UZ, standing="superseded", superseded_by=1),
+            f"Entry 6 names as newer {NO_CURRENT}",
+            id="newer-than-itself",
+        ),
+        pytest.param(
+            6,
+            released(6, "d-3", 1, **UZ, standing="superseded", superseded_by=8),
+            f"Entry 6 names as newer {NO_CURRENT}",
+            id="newer-comes-later",
+        ),
+    ],
+)
+def test_a_finding_on_versions_names_the_entry(index, raw, finding):
+    entries = versioned_trail()
+    entries[index] = raw
+    findings = checked(entries).findings
+    assert len([one for one in findings if one.startswith(finding)]) == 1
+    assert all(one.startswith(f"Entry {index} ") for one in findings)
