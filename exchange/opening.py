@@ -27,7 +27,6 @@ from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
 from schemas.fhir_message import FhirMessage
 from schemas.participant import Participant
-from schemas.strict_json import read_json
 from schemas.violation import Problem, SchemaViolation
 
 MOST_AHEAD = timedelta(minutes=5)
@@ -60,11 +59,7 @@ class MessageOpener:
             _require_current(envelope, publisher, at)  # 5
             identity = MessageIdentity(publisher.id, envelope.header.message_id)
             digest = self.vault.digest_of(received.body)
-            try:
-                tree = read_json(received.body, max_bytes=self.max_bytes)  # 6
-            except SchemaViolation as violation:
-                raise MalformedMessage(violation.problems) from None
-            message = read_record(tree)
+            message = read_record(received.body, at=at, max_bytes=self.max_bytes)  # 6
             _require_same_id(envelope, message.message_id)  # 7
             _require_made_by_now(message, at)  # 8
         except Refusal as refusal:

@@ -1,23 +1,87 @@
 """The one place where a record is judged before it may travel.
 
-Today: FHIR structure as `fhir.resources` knows it, and the message profile. Complete and faster
-validation replaces what stands behind `read_message`; nothing else in the exchange changes.
+Two levels: `structure`, valid FHIR R4 4.0.1; `profile`, what this exchange accepts. The exchange
+and `bhx validate` judge alike, because both come here.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
 
-from exchange.errors import InvalidRecord
+from exchange.errors import InvalidRecord, MalformedMessage
 from schemas.fhir_message import FhirMessage, read_message
-from schemas.violation import SchemaViolation
+from schemas.structure.elements import is_resource_type
+from schemas.structure.reading import read_resource
+from schemas.violation import Problem, SchemaViolation
+
+Level = Literal["structure", "profile"]
 
 
-def read_record(tree: Any) -> FhirMessage:
-    """What the message says, from strictly read JSON.
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to mend in one resource.
+
+    Attributes:
+        resource_type: as the resource names itself; None when it has no type of FHIR R4.
+        problems: of every severity, in the order of the JSON.
+    """
+
+    resource_type: str | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing is worse than a warning."""
+        return not any(one.is_error for one in self.problems)
+
+
+def judge(data: bytes, *, level: Level, at: datetime, max_bytes: int) -> Judgement:
+    """What is to mend in a resource, up to this level; never raises for any bytes.
+
+    A resource whose structure is broken is not judged by the profile: its elements mean nothing.
+
+    Args:
+        data: one resource as JSON in UTF-8.
+        level: how far to look.
+        at: the time at which it counts as received; with a time zone.
+        max_bytes: more are not read.
+    """
+    try:
+        tree, problems = read_resource(data, max_bytes=max_bytes)
+    except SchemaViolation as violation:
+        return Judgement(None, violation.problems)
+    structure = Judgement(_type_of(tree), tuple(problems))
+    if level == "structure" or not structure.is_valid:
+        return structure
+    return Judgement(structure.resource_type, (*problems, *_profile_problems(tree, at)))
+
+
+def read_record(data: bytes, *, at: datetime, max_bytes: int) -> FhirMessage:
+    """What the message says, with its warnings.
 
     Raises:
+        MalformedMessage: the bytes are not strict JSON.
         InvalidRecord: it is not a FHIR R4 message that this exchange carries.
     """
+    try:
+        tree, problems = read_resource(data, max_bytes=max_bytes)
+    except SchemaViolation as violation:
+        raise MalformedMessage(violation.problems) from None
+    if any(one.is_error for one in problems):
+        raise InvalidRecord(problems)
     try:
         return read_message(tree)
     except SchemaViolation as violation:
         raise InvalidRecord(violation.problems) from None
+
+
+def _profile_problems(tree: Any, at: datetime) -> tuple[Problem, ...]:
+    try:
+        return read_message(tree).warnings
+    except SchemaViolation as violation:
+        return tuple(violation.problems)
+
+
+def _type_of(tree: Any) -> str | None:
+    stated = tree.get("resourceType") if isinstance(tree, dict) else None
+    return stated if isinstance(stated, str) and is_resource_type(stated) else None

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from schemas.consent_record import ConsentStatement, read_consent
 from schemas.fhir_names import EVENT_SYSTEM, participant_of
-from schemas.fhir_structure import require_structure
 from schemas.laboratory_record import read_laboratory_record
 from schemas.record_version import record_identifier, version_instant
 from schemas.vaccination_record import read_vaccination_record
@@ -75,7 +74,6 @@ def read_message(tree: Any) -> FhirMessage:
         raise _violation("structure", "Bundle", "Send one FHIR R4 Bundle of type message.")
     if tree.get("type") != "message":
         raise _violation("value", "Bundle.type", "Bundle.type must be message.")
-    require_structure(tree)
     entries = _entries(tree)
     header = _header(entries)
     event, kind, focus_types = _event(header)

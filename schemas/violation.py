@@ -29,6 +29,11 @@ class Problem:
     sentence: str | None = None
     words: tuple[str, ...] = ()
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it stops what it was found in."""
+        return self.severity in {"fatal", "error"}
+
     def text_in(self, language: str) -> str:
         """The sentence in this language (ISO 639-1), in English if we do not have it."""
         return self.text if self.sentence is None else say(self.sentence, self.words, language)

@@ -66,11 +66,20 @@ class Element:
     required: bool
     codes: frozenset[str] | None = None
     targets: frozenset[str] = frozenset()
+    is_extension_url: bool = False
 
     @property
     def is_primitive(self) -> bool:
-        """Whether the JSON value is not an object, and a `_name` twin may stand beside it."""
+        """Whether the JSON value is not an object."""
         return self.type in PRIMITIVE_TYPES
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether a `_name` with extensions may stand beside the JSON value.
+
+        Ids and the url of an extension are plain strings of FHIRPath's: R4 gives them none.
+        """
+        return self.is_primitive and self.name != "id" and not self.is_extension_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +140,7 @@ def _elements(type_name: str, model: Any) -> Iterator[Element]:
             required=bool(field.is_required() or extra.get("element_required")),
             codes=pinned().codes.get(path),
             targets=pinned().targets.get(path, stated) - {"Resource"},
+            is_extension_url=path == "Extension.url",
         )
 
 

@@ -155,7 +155,7 @@ class _Walk:
             return
         is_twin = name.startswith("_")
         element = definition.elements.get(name.removeprefix("_"))
-        if element is None or (is_twin and not element.is_primitive):
+        if element is None or (is_twin and not element.has_twin):
             known = _safe_name(name)
             where = f"{expression}.{known}" if known else expression
             self.add("structure.unknown-element", "structure", where)
@@ -187,7 +187,7 @@ class _Walk:
         other = owner.get(element.name if is_twin else f"_{element.name}")
         for index, item in enumerate(member):
             here = f"{where}[{index}]"
-            if item is None and element.is_primitive and _has_item(other, index):
+            if item is None and element.has_twin and _has_item(other, index):
                 if element.codes is not None and not is_twin:
                     self.add("structure.code-required", "required", here)
                 continue
@@ -230,7 +230,7 @@ class _Walk:
         for element in definition.elements.values():
             if element.name in value or not (element.required or element.codes):
                 continue
-            has_twin = element.is_primitive and f"_{element.name}" in value
+            has_twin = element.has_twin and f"_{element.name}" in value
             if has_twin and element.codes is not None:
                 # A required binding leaves no room for "unknown": only a code of it will do.
                 self.add("structure.code-required", "required", f"{where}.{element.name}")
