@@ -6,16 +6,14 @@ precise as it was written, a missing dose number is no first dose, and a text is
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 from schemas.codeable_concept import codings_of
 from schemas.laboratory_facts import LaboratoryFacts, laboratory_facts
-from schemas.terminology.code_systems import canonical_system, read_pinned, system_uris
 from schemas.terminology.countries import country_of
-from schemas.terminology.diseases import disease_keys, diseases_of
-from schemas.terminology.judging import judge_coding
+from schemas.terminology.diseases import diseases_of, routed_disease
 from schemas.terminology.translation import Meaning
+from schemas.terminology.vaccines import Vaccine, vaccine_of
 
 Resource = dict[str, Any]
 Entries = dict[str, dict[str, Any]]
@@ -76,7 +74,7 @@ def read_facts(focus: Resource, entries: Entries) -> RecordFacts:
     tested: LaboratoryFacts = laboratory_facts(focus, entries)
     return RecordFacts(
         kind="labresult",
-        disease=_routed(tested.diseases),
+        disease=routed_disease(tested.diseases),
         diseases=tested.diseases,
         date=tested.date,
         result=tested.result,
@@ -86,17 +84,17 @@ def read_facts(focus: Resource, entries: Entries) -> RecordFacts:
 
 
 def _immunization(focus: Resource, entries: Entries) -> RecordFacts:
-    codings = list(codings_of(focus.get("vaccineCode")))
+    coded = [vaccine_of(system, code) for system, code in codings_of(focus.get("vaccineCode"))]
     protocols: list[Resource] = focus.get("protocolApplied", [])
-    diseases = _diseases(protocols, codings)
-    disease = _routed(diseases)
+    diseases = _diseases(protocols, coded)
+    disease = routed_disease(diseases)
     protocol = _protocol(protocols, disease)
-    no_dose = _no_dose(focus, codings)
+    no_dose = _no_dose(focus, coded)
     return RecordFacts(
         kind="immunization",
         disease=disease,
         diseases=diseases,
-        product=_product(codings),
+        product=_product(coded),
         dose=_number(protocol, "doseNumberPositiveInt", "doseNumberString"),
         doses_in_series=_number(protocol, "seriesDosesPositiveInt", "seriesDosesString"),
         date=focus.get("occurrenceDateTime"),
@@ -107,15 +105,21 @@ def _immunization(focus: Resource, entries: Entries) -> RecordFacts:
     )
 
 
-def _diseases(protocols: list[Resource], codings: list[tuple[str, str]]) -> tuple[str, ...]:
+def _diseases(protocols: list[Resource], coded: list[Vaccine]) -> tuple[str, ...]:
     """What was stated, and what the product adds to it unless the two contradict each other."""
-    product = diseases_of(codings)
+    product = _united([vaccine.diseases for vaccine in coded])
     stated = diseases_of(_targets(protocols)) if protocols else ()
     if not stated:
         return product
     if product and set(stated).isdisjoint(product):
         return stated
-    return tuple(dict.fromkeys((*stated, *product)))
+    return _united([stated, product])
+
+
+def _united(parts: list[tuple[str, ...]]) -> tuple[str, ...]:
+    if len(parts) == 1 or (len(parts) == 2 and parts[0] == parts[1]):
+        return parts[0]
+    return tuple(dict.fromkeys(disease for part in parts for disease in part))
 
 
 def _targets(protocols: list[Resource]) -> Iterator[tuple[str, str]]:
@@ -142,46 +146,26 @@ def _number(protocol: Resource, as_number: str, as_text: str) -> int | None:
     return int(text) or None if digits else None
 
 
-def _no_dose(focus: Resource, codings: list[tuple[str, str]]) -> NoDose | None:
+def _no_dose(focus: Resource, coded: list[Vaccine]) -> NoDose | None:
     status = focus.get("status")
     if status == "not-done":
         return "not-done"
     if status == "entered-in-error":
         return "entered-in-error"
-    for system, code in codings:
-        why = _no_doses().get((canonical_system(system), code))
-        if why is not None:
-            return why
+    for vaccine in coded:
+        if vaccine.instead is not None:
+            return vaccine.instead
     return "subpotent" if focus.get("isSubpotent") else None
 
 
-@cache
-def _no_doses() -> dict[tuple[str | None, str], NoDose]:
-    return {
-        (system_uris()[key], code): why
-        for why, by_system in read_pinned("vaccines")["no_dose"].items()
-        for key, codes in by_system.items()
-        for code in codes
-    }
-
-
-def _product(codings: list[tuple[str, str]]) -> tuple[str, str] | None:
+def _product(coded: list[Vaccine]) -> tuple[str, str] | None:
     possible: tuple[str, str] | None = None
-    for system, code in codings:
-        canonical = canonical_system(system)
-        if canonical is None or canonical == system_uris()["null-flavor"]:
-            continue
-        verdict = judge_coding("vaccine", canonical, code)
-        if verdict == "known":
-            return canonical, code
-        if verdict == "unknown-code" and possible is None:
-            possible = canonical, code
+    for vaccine in coded:
+        if vaccine.product is not None:
+            if vaccine.verdict == "known":
+                return vaccine.product
+            possible = possible or vaccine.product
     return possible
-
-
-def _routed(diseases: tuple[str, ...]) -> str | None:
-    keys = disease_keys()
-    return next((disease for disease in diseases if disease in keys), None)
 
 
 def _location(focus: Resource) -> str:

@@ -38,9 +38,10 @@ def disease_of(codings: Iterable[tuple[str | None, str | None]]) -> str | None:
         kind, diseases = known.find(system, code)
         if diseases and diseases[0] in known.names:
             found.setdefault(kind, diseases[0])
-    if not found:
-        return None
-    return next(found[kind] for kind in _KINDS if kind in found)
+    for kind in _KINDS if found else ():
+        if kind in found:
+            return found[kind]
+    return None
 
 
 def diseases_of(codings: Iterable[tuple[str | None, str | None]]) -> tuple[str, ...]:
@@ -54,6 +55,15 @@ def diseases_of(codings: Iterable[tuple[str | None, str | None]]) -> tuple[str, 
         for disease in known.find(system, code)[1]:
             found[disease] = None
     return tuple(found)
+
+
+def routed_disease(diseases: Iterable[str]) -> str | None:
+    """The first disease that a subscription may name."""
+    names = _known().names
+    for disease in diseases:
+        if disease in names:
+            return disease
+    return None
 
 
 def disease_keys() -> tuple[str, ...]:

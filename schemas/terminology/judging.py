@@ -15,6 +15,7 @@ from schemas.terminology.code_systems import (
     code_systems,
     read_pinned,
     system_uris,
+    variants_of,
 )
 
 Role = Literal[
@@ -53,10 +54,14 @@ def judge_coding(role: Role, system: str | None, code: str | None) -> Verdict:
     """
     if not system:
         return "no-system"
-    canonical = canonical_system(system)
-    if (role, canonical, code) in _pinned():
+    if (role, system, code) in _pinned():
         return "known"
-    return _judge_unpinned(role, canonical, code or "")
+    return _judge_unpinned(role, canonical_system(system), code or "")
+
+
+def pinned_codes(role: Role) -> tuple[tuple[str, str], ...]:
+    """Every pinned `(canonical system, code)` of a role."""
+    return tuple(sorted({(system, code) for of, system, code in _pinned_triples() if of == role}))
 
 
 def _judge_unpinned(role: Role, canonical: str | None, code: str) -> Verdict:
@@ -75,8 +80,15 @@ def _judge_unpinned(role: Role, canonical: str | None, code: str) -> Verdict:
 
 @cache
 def _pinned() -> frozenset[tuple[str, str | None, str | None]]:
-    """Every `(role, canonical system, code)` the data holds."""
-    return frozenset(_pinned_triples())
+    """Every `(role, URI, code)` the data holds, by each URI a system travels under."""
+    return frozenset(
+        (role, uri, code) for role, system, code in _pinned_triples() for uri in _variants()[system]
+    )
+
+
+@cache
+def _variants() -> dict[str, tuple[str, ...]]:
+    return {system: variants_of(system) for system in code_systems()}
 
 
 def _pinned_triples() -> Iterator[tuple[str, str, str]]:

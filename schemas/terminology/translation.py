@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from schemas.terminology.code_systems import canonical_system, read_pinned, system_uris
+from schemas.terminology.code_systems import canonical_system, read_pinned, system_uris, variants_of
 
 Relation = Literal["equivalent", "narrower", "broader"]
 Meaning = Literal["detected", "not-detected", "inconclusive"]
@@ -47,7 +47,7 @@ def is_positive(codings: Iterable[tuple[str | None, str | None]]) -> Meaning | N
     meanings = _meanings()
     found: Meaning | None = None
     for system, code in codings:
-        meaning = meanings.get((canonical_system(system or ""), code))
+        meaning = meanings.get((system, code))
         if meaning is None or meaning == found:
             continue
         if found is not None:
@@ -59,9 +59,10 @@ def is_positive(codings: Iterable[tuple[str | None, str | None]]) -> Meaning | N
 @cache
 def _meanings() -> dict[tuple[str | None, str | None], Meaning]:
     return {
-        (system_uris()[key], code): meaning
+        (uri, code): meaning
         for meaning, by_system in read_pinned("results")["meanings"].items()
         for key, codes in by_system.items()
+        for uri in variants_of(system_uris()[key])
         for code in codes
     }
 
