@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.codeable_concept import codings_of
-from schemas.terminology.diseases import diseases_of
+from schemas.terminology.diseases import diseases_of, routed_disease
 from schemas.terminology.translation import Meaning, is_positive
 
 Resource = dict[str, Any]
@@ -27,8 +27,8 @@ class LaboratoryFacts:
 def laboratory_facts(focus: Resource, entries: Entries) -> LaboratoryFacts:
     """The diseases by the report's own code, else by those of its results; likewise the date.
 
-    The result is that of the observations about the report's disease: in a panel another virus
-    that was found does not make this traveller positive.
+    The result is that of the observations about the disease the report is routed by: in a panel
+    another virus that was found does not make this traveller positive.
     """
     observed = list(_observations(focus, entries))
     own = diseases_of(codings_of(focus.get("code")))
@@ -58,7 +58,7 @@ def _with_parts(observation: Resource, entries: Entries) -> Iterator[Resource]:
     yield from observation.get("component", ())
     for member in observation.get("hasMember", ()):
         part = entries.get(member.get("reference", ""))
-        if part is not None and part is not observation and _says_something(part):
+        if part is not None and _says_something(part):
             yield part
             yield from part.get("component", ())
 
@@ -86,15 +86,16 @@ def _date(resource: Resource) -> str | None:
 def _result(focus: Resource, observed: list[Resource], diseases: tuple[str, ...]) -> Meaning | None:
     if focus.get("status") in _WITHOUT_RESULT:
         return None
-    meanings = {_meaning(o) for o in observed if _is_about(o, diseases)}
+    about = routed_disease(diseases) or next(iter(diseases), None)
+    meanings = {_meaning(o) for o in observed if _is_about(o, about)}
     for conclusion in focus.get("conclusionCode", ()):
         meanings.add(is_positive(codings_of(conclusion)))
     return _strongest(meanings)
 
 
-def _is_about(observation: Resource, diseases: tuple[str, ...]) -> bool:
+def _is_about(observation: Resource, disease: str | None) -> bool:
     own = _diseases(observation)
-    return not own or not diseases or own[0] == diseases[0]
+    return not own or disease is None or disease in own
 
 
 def _strongest(meanings: set[Meaning | None]) -> Meaning | None:

@@ -166,7 +166,8 @@ def test_without_a_protocol_there_is_no_dose_number():
 
 
 @pytest.mark.parametrize(
-    ("stated", "dose"), [("2", 2), ("booster", None), ("0", None), ("", None), ("²", None)]
+    ("stated", "dose"),
+    [("2", 2), ("booster", None), ("0", None), ("", None), ("²", None), ("٢", None)],
 )
 def test_a_dose_number_given_as_a_string_counts_only_as_plain_digits(stated, dose):
     record = vaccination((CVX, "37"), protocolApplied=[protocol(doseNumberString=stated)])
@@ -273,6 +274,21 @@ def test_another_virus_in_a_panel_is_not_the_reports_result():
     assert facts.result == "not-detected"
 
 
+def test_the_result_is_about_the_disease_the_report_is_routed_by():
+    focus, entries = report(observation("24116-6", NOT_DETECTED), observation("48508-6", DETECTED))
+    facts = read_facts(focus, entries)
+    assert facts.diseases == ("rubella", "measles")
+    assert facts.disease == "measles"
+    assert facts.result == "detected"
+
+
+def test_a_result_that_is_no_observation_is_not_read():
+    focus, entries = report({**observation("94500-6", DETECTED), "resourceType": "Procedure"})
+    facts = read_facts(focus, entries)
+    assert facts.diseases == ()
+    assert facts.result is None
+
+
 def test_members_and_components_of_a_panel_count():
     panel = observation("94531-1", hasMember=[{"reference": "urn:uuid:member"}])
     focus, entries = report(panel)
@@ -327,6 +343,13 @@ def test_the_performing_organisation_places_a_test():
     record = observation("94500-6", DETECTED, performer=[{"reference": "urn:uuid:laboratory"}])
     laboratory = {"resourceType": "Organization", "address": [{"country": "DEU"}]}
     assert read_facts(record, {"urn:uuid:laboratory": laboratory}).country == "DE"
+
+
+def test_an_organisation_in_two_countries_places_nothing():
+    record = observation("94500-6", DETECTED, performer=[{"reference": "urn:uuid:laboratory"}])
+    addresses = [{"country": "DE"}, {"country": "FR"}]
+    laboratory = {"resourceType": "Organization", "address": addresses}
+    assert read_facts(record, {"urn:uuid:laboratory": laboratory}).country is None
 
 
 def test_a_reference_to_nowhere_is_no_fact():
