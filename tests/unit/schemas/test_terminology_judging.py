@@ -83,7 +83,7 @@ def test_any_other_uri_is_no_system_we_know(uri):
         ("country", ISO_3166, "FR"),
         ("country", ISO_3166, "FRA"),
         ("country", ISO_3166, "250"),
-        ("manufacturer", "http://hl7.org/fhir/sid/mvx", "PMC"),
+        ("manufacturer", "http://hl7.org/fhir/sid/mvx", "MOD"),
         ("manufacturer", "https://spor.ema.europa.eu/v1/organisations", "ORG-100030215"),
         ("route", "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration", "IM"),
         ("site", "http://terminology.hl7.org/CodeSystem/v3-ActSite", "LA"),
