@@ -1,11 +1,9 @@
-"""Our profile of FHIR R4 Immunization: what routing and rules need from a vaccination."""
+"""What routing needs from a vaccination; the facts themselves are derived in `record_facts`."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.codeable_concept import codings_of
-from schemas.terminology.diseases import disease_of
+from schemas.record_facts import read_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +19,4 @@ class VaccinationRecord:
 
 def read_vaccination_record(immunization: dict[str, Any]) -> VaccinationRecord:
     """The disease by `protocolApplied.targetDisease` if it says so, else by the product."""
-    stated = disease_of(_target_diseases(immunization))
-    return VaccinationRecord(stated or disease_of(codings_of(immunization.get("vaccineCode"))))
-
-
-def _target_diseases(immunization: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for protocol in immunization.get("protocolApplied", ()):
-        for disease in protocol.get("targetDisease", ()):
-            yield from codings_of(disease)
+    return VaccinationRecord(read_facts(immunization, {}).disease)

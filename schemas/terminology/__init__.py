@@ -1,1 +1,1 @@
-"""Pinned terminology: which disease a code is about, as data with its version and sources."""
+"""Pinned terminology as data with versions and sources: systems, codes, diseases, concept maps."""
