@@ -31,6 +31,7 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(help="host:port of the HTTP interface. [127.0.0.1:8080]")
     ] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the exchange.
@@ -52,15 +53,15 @@ def serve(
     }
     settings = read_settings(**given)
     try:
-        uvloop.run(_serve(settings, as_json=as_json))
+        uvloop.run(_serve(settings, with_parent=with_parent, as_json=as_json))
     except OSError as error:
         msg = f"setting listen (BHX_LISTEN): cannot listen there ({error.strerror})"
         raise ConfigurationError(msg) from error
 
 
-async def _serve(settings: Any, *, as_json: bool) -> None:
+async def _serve(settings: Any, *, with_parent: bool, as_json: bool) -> None:
     from adapters.bootstrap import open_exchange
-    from adapters.cli.worker_processes import worker_processes
+    from adapters.cli.worker_processes import stop_with_parent, worker_processes
     from adapters.serving import parts_for, run_parts, stop_on_signals
     from adapters.telemetry import Metrics, configure_logging
 
@@ -71,6 +72,8 @@ async def _serve(settings: Any, *, as_json: bool) -> None:
         exchange = await stack.enter_async_context(open_exchange(settings))
         parts = await stack.enter_async_context(parts_for(exchange, Metrics()))
         stack.enter_context(stop_on_signals(stop))
+        if with_parent:
+            stop_with_parent(stop)
         others = await stack.enter_async_context(worker_processes(settings))
 
         async def announce() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,9 @@ from contextlib import asynccontextmanager
 from adapters.serving import Part
 from adapters.settings import Settings
 from exchange.errors import Unavailable
+
+#: In order, or while it was still starting and knew no order yet.
+_TOLD_TO_STOP = {0, -signal.SIGTERM, -signal.SIGINT}
 
 
 @asynccontextmanager
@@ -35,6 +39,18 @@ async def worker_processes(settings: Settings) -> AsyncIterator[list[Part]]:
                 await child.wait()
 
 
+def stop_with_parent(stop: asyncio.Event) -> None:
+    """In a worker process: ask for a graceful end once the process that started it has ended."""
+    loop = asyncio.get_running_loop()
+    standard_input = sys.stdin.fileno()
+
+    def closed() -> None:
+        loop.remove_reader(standard_input)
+        stop.set()
+
+    loop.add_reader(standard_input, closed)
+
+
 async def _started(settings: Settings) -> asyncio.subprocess.Process:
     environment = {
         **os.environ,
@@ -50,7 +66,10 @@ async def _started(settings: Settings) -> asyncio.subprocess.Process:
         "adapters.cli",
         "serve",
         "--json",
+        "--with-parent",
         env=environment,
+        # Never written to: it is closed by our end, whatever ends us.
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )
 
@@ -58,7 +77,7 @@ async def _started(settings: Settings) -> asyncio.subprocess.Process:
 def _part(child: asyncio.subprocess.Process) -> Part:
     async def run() -> None:
         code = await child.wait()
-        if code != 0:
+        if code not in _TOLD_TO_STOP:
             ended = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise Unavailable(f"A worker process died ({ended}): start the exchange again.")
 

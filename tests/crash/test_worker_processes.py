@@ -8,6 +8,7 @@ starts it again. Nothing with a receipt is lost or doubled.
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ MESSAGES = 200
 
 def children_of(pid):
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid):
+    """Whether it is there, and more than a process that nobody has waited for."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    return False
 
 
 @pytest.fixture
@@ -67,7 +75,27 @@ async def test_a_worker_that_is_killed_takes_the_others_with_it_and_nothing_is_l
     await until(amqp.has_all_deliveries, what="all deliveries")
     [worker] = children_of(served.pid)
     await served.stop()
-    with pytest.raises(ProcessLookupError):
-        os.kill(worker, 0)
+    assert not is_running(worker)
     await amqp.settled()
     await require_nothing_lost_or_doubled(served.settings, load, amqp.deliveries)
+
+
+async def test_a_worker_does_not_outlive_the_process_that_started_it(exchange):
+    served, *_ = exchange
+    await served.start(*SERVING, module=SERVE)
+    [worker] = children_of(served.pid)
+
+    os.kill(served.pid, signal.SIGKILL)
+
+    assert await served.ended() == -signal.SIGKILL
+    await until(lambda: not is_running(worker), what="the worker ended too")
+
+
+async def test_a_stop_while_a_worker_is_still_starting_is_no_error(exchange):
+    served, *_ = exchange
+    await served.start(*SERVING, module=SERVE)
+    [worker] = children_of(served.pid)
+
+    await served.stop()
+
+    assert not is_running(worker)
