@@ -85,7 +85,9 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """The public URL without a trailing slash."""
-        return (self.public_url or f"http://{self.listen}").rstrip("/")
+        # Nobody can log in "at" 0.0.0.0, which only says to listen on every address.
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def host(self) -> str:

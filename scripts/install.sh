@@ -24,6 +24,7 @@ find_python() {
 
 # Debian ships Python without ensurepip, so making the environment is the only honest test.
 make_venv() { rm -rf .venv && "$python" -m venv .venv >/dev/null 2>&1 && .venv/bin/python -m pip --version >/dev/null; }
+lacks_venv_module() { ! "$python" -c 'import ensurepip, venv' 2>/dev/null; }
 
 install_venv_module() {
     package=$("$python" -c 'import sys; print("python3.%d-venv" % sys.version_info[1])')
@@ -43,8 +44,8 @@ has_venv() { [ -x .venv/bin/python ] && is_new_enough .venv/bin/python && .venv/
 if ! has_venv; then
     python=$(find_python)
     if ! make_venv; then
-        install_venv_module
-        make_venv || { rm -rf .venv; say "'$python -m venv .venv' still fails; run it by hand to see why."; exit 1; }
+        if lacks_venv_module; then install_venv_module; fi
+        make_venv || { rm -rf .venv; say "'$python -m venv .venv' fails; run it by hand to see why."; exit 1; }
     fi
 fi
 

@@ -4,6 +4,7 @@ import json
 import secrets
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -21,7 +22,9 @@ def _group() -> None:
 
 @rabbitmq.command("definitions")
 def definitions(
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for the definitions.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File for the definitions; - is standard output.")
+    ],
     passwords: Annotated[
         Path | None,
         typer.Option(
@@ -32,8 +35,13 @@ def definitions(
     ] = None,
     vhost: Annotated[str, typer.Option(help="Where everything lies.")] = "/",
     exchange_user: Annotated[
-        str, typer.Option(help="The exchange's own user, for `bhx serve --broker`.")
-    ] = "bhx-exchange",
+        str | None,
+        typer.Option(
+            help="The exchange's own user, for `bhx serve --broker`. [that of BHX_BROKER, or"
+            " bhx-exchange]",
+            show_default=False,
+        ),
+    ] = None,
     data: DataOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -42,13 +50,24 @@ def definitions(
 
     Each participant's user may write only to its own exchanges and read only its own queues.
     Import the file with `rabbitmqctl import_definitions FILE`, after every `bhx participant`
-    change; hand each participant its own password.
+    change; hand each participant its own password. The exchange's own password is the one in
+    BHX_BROKER, where that is set.
     """
     from adapters.rabbitmq.definitions import hashed_password, rabbitmq_definitions
 
+    to_stdout = str(out) == "-"
+    if to_stdout and passwords is None:
+        raise ConfigurationError(
+            "With --out - the file for the passwords must be given: set --passwords."
+        )
     participants = run(_participants(data, database))
     secrets_file = passwords or out.with_name(out.stem + ".passwords.json")
     known = _read_passwords(secrets_file)
+    own_user, own_password = _own_login()
+    exchange_user = exchange_user or own_user
+    if own_password is not None and exchange_user == own_user:
+        # The running exchange logs in with it: any other would lock it out at the import.
+        known[exchange_user] = own_password
 
     def password_hash(user: str) -> str:
         return hashed_password(known.setdefault(user, secrets.token_urlsafe(32)))
@@ -58,6 +77,10 @@ def definitions(
     )
     # Passwords first: definitions whose passwords nobody has would lock everybody out.
     _write(secrets_file, json.dumps(known, indent=2))
+    if to_stdout:
+        typer.echo(json.dumps(document, indent=2))
+        remark(f"Passwords: {secrets_file} (mode 0600).")
+        return
     _write(out, json.dumps(document, indent=2))
     users = [user["name"] for user in document["users"]]
     if as_json:
@@ -65,6 +88,15 @@ def definitions(
         return
     typer.echo(f"{out}: {len(users)} users, {len(document['queues'])} queues")
     remark(f"Passwords: {secrets_file} (mode 0600). Import: rabbitmqctl import_definitions {out}")
+
+
+def _own_login() -> tuple[str, str | None]:
+    """The user and password that `bhx serve` takes from BHX_BROKER."""
+    from adapters.settings import read_settings
+
+    parts = urlsplit(read_settings(role="all", workers=1).broker or "")
+    password = None if parts.password is None else unquote(parts.password)
+    return unquote(parts.username or "bhx-exchange"), password
 
 
 async def _participants(data: Path | None, database: str | None) -> list:  # type: ignore[type-arg]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +10,6 @@ import typer
 
 from adapters.cli.answering import JsonOption, on_stderr, write_json
 from exchange.errors import ConfigurationError
-
-#: A worker process that never came up must not keep its parent from stopping.
-_CHILD_STOP_SECONDS = 9.5
 
 
 def serve(
@@ -35,6 +31,7 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(help="host:port of the HTTP interface. [127.0.0.1:8080]")
     ] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the exchange.
@@ -56,14 +53,15 @@ def serve(
     }
     settings = read_settings(**given)
     try:
-        uvloop.run(_serve(settings, as_json=as_json))
+        uvloop.run(_serve(settings, with_parent=with_parent, as_json=as_json))
     except OSError as error:
         msg = f"setting listen (BHX_LISTEN): cannot listen there ({error.strerror})"
         raise ConfigurationError(msg) from error
 
 
-async def _serve(settings: Any, *, as_json: bool) -> None:
+async def _serve(settings: Any, *, with_parent: bool, as_json: bool) -> None:
     from adapters.bootstrap import open_exchange
+    from adapters.cli.worker_processes import stop_with_parent, worker_processes
     from adapters.serving import parts_for, run_parts, stop_on_signals
     from adapters.telemetry import Metrics, configure_logging
 
@@ -74,59 +72,14 @@ async def _serve(settings: Any, *, as_json: bool) -> None:
         exchange = await stack.enter_async_context(open_exchange(settings))
         parts = await stack.enter_async_context(parts_for(exchange, Metrics()))
         stack.enter_context(stop_on_signals(stop))
-        children = await _start_children(settings)
-        stack.push_async_callback(_stop_children, children)
-        watching = [asyncio.ensure_future(_stop_with(child, stop)) for child in children]
-        stack.callback(lambda: [task.cancel() for task in watching])
+        if with_parent:
+            stop_with_parent(stop)
+        others = await stack.enter_async_context(worker_processes(settings))
 
         async def announce() -> None:
             _announce(exchange, first=is_first_start, as_json=as_json)
 
-        await run_parts(parts, stop=stop, on_running=announce)
-
-
-async def _start_children(settings: Any) -> list[asyncio.subprocess.Process]:
-    """The other worker processes; when one ends, so does everything."""
-    if settings.role not in {"all", "worker"}:
-        return []
-    environment = {
-        **os.environ,
-        "BHX_DATA": str(settings.data),
-        "BHX_BROKER": settings.broker or "",
-        "BHX_DATABASE": settings.database_url,
-        "BHX_ROLE": "worker",
-        "BHX_WORKERS": "1",
-    }
-    children: list[asyncio.subprocess.Process] = []
-    for _ in range(settings.workers - 1):
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "adapters.cli",
-            "serve",
-            "--json",
-            env=environment,
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        children.append(child)
-    return children
-
-
-async def _stop_with(child: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
-    await child.wait()
-    stop.set()
-
-
-async def _stop_children(children: list[asyncio.subprocess.Process]) -> None:
-    for child in children:
-        with contextlib.suppress(ProcessLookupError):
-            child.terminate()
-    for child in children:
-        try:
-            async with asyncio.timeout(_CHILD_STOP_SECONDS):
-                await child.wait()
-        except TimeoutError:
-            child.kill()
+        await run_parts([*others, *parts], stop=stop, on_running=announce)
 
 
 def _announce(exchange: Any, *, first: bool, as_json: bool) -> None:

@@ -6,6 +6,7 @@ SQLite: a write begins IMMEDIATE, in write-ahead mode with a sync at every commi
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,11 +43,10 @@ _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'"
 )
-_SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA busy_timeout = 30000",
-)
+_SQLITE_PRAGMAS = ("PRAGMA busy_timeout = 30000", "PRAGMA synchronous = FULL")
+_WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+#: How often the change to write-ahead mode is tried while others make the same new file.
+_WRITE_AHEAD_TRIES = 20
 _EXPECTED = (
     "The database must be postgresql://user@host/name or sqlite:///path/to/file "
     "(four slashes for an absolute path)."
@@ -277,6 +277,7 @@ def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
         cursor = dbapi_connection.cursor()
         for pragma in _SQLITE_PRAGMAS:
             cursor.execute(pragma)
+        _use_write_ahead(cursor)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -286,3 +287,20 @@ def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
             connection.exec_driver_sql(statement)
 
     return engine
+
+
+def _use_write_ahead(cursor: Any) -> None:
+    """Change the file to write-ahead mode; it stays so.
+
+    While somebody else writes to a new file, SQLite refuses the change at once, whatever
+    `busy_timeout` says. A transaction that excludes everybody is what waits for them.
+    """
+    for _ in range(_WRITE_AHEAD_TRIES - 1):
+        try:
+            cursor.execute(_WRITE_AHEAD)
+        except sqlite3.OperationalError:
+            cursor.execute("BEGIN EXCLUSIVE")
+            cursor.execute("ROLLBACK")
+        else:
+            return
+    cursor.execute(_WRITE_AHEAD)

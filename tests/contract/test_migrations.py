@@ -1,6 +1,7 @@
 """The migrations create what adapters/store/tables.py says, on both databases."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -67,6 +68,18 @@ async def test_processes_that_start_together_migrate_once(url):
     store = await SqlStore.open(url)
     assert await store.directory_version() == 0
     await store.close()
+
+
+async def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path):
+    # What another process holds for a moment while it makes the same file.
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    asyncio.get_running_loop().call_later(0.2, other.close)
+
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    await migrate(url)
+
+    assert await schema_revision(url) == newest_revision()
 
 
 async def test_a_store_refuses_a_schema_that_was_not_migrated(url):

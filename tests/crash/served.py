@@ -37,6 +37,10 @@ class Served:
         return f"http://{self.settings['listen']}"
 
     @property
+    def pid(self):
+        return self._process.pid
+
+    @property
     def lives(self):
         return self._process is not None and self._process.poll() is None
 

@@ -1,5 +1,6 @@
 """Everything public is named in the documentation."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def commands(group, name="bhx"):
 @pytest.mark.parametrize("setting", Settings.model_fields)
 def test_every_setting_and_its_variable(setting):
     assert f"`{setting}` | `BHX_{setting.upper()}`" in TEXT
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "Dockerfile", "bhx.service", "README.md"])
+def test_every_variable_in_deploy_is_a_setting_or_said_to_be_ours(file):
+    text = (PROJECT / "deploy" / file).read_text(encoding="utf-8")
+    # The two that compose.yaml itself reads from deploy/.env.
+    known = {"BHX_BROKER_PASSWORD", "BHX_DATABASE_PASSWORD"}
+    known |= {f"BHX_{setting.upper()}" for setting in Settings.model_fields}
+
+    assert set(re.findall(r"BHX_[A-Z_]+", text)) - {"BHX_NAME"} <= known
 
 
 @pytest.mark.parametrize("command", sorted(commands(typer.main.get_command(app))))

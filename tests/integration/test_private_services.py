@@ -10,7 +10,9 @@ import aio_pika
 import asyncpg
 import pytest
 
+from tests.conftest import find_corpora
 from tests.services import debian, discover
+from tests.services.__main__ import main as look_for_services
 from tests.services.databases import create_database, drop_database, plain_url
 from tests.services.processes import ServiceFailed, ServiceMissing, free_port, kill_group
 from tests.services.wire import amqp_answers, postgres_answers
@@ -162,6 +164,42 @@ def test_debian_packages_are_installed_without_starting_their_services(tmp_path,
 
     assert calls.read_text() == "update may start: 101\ninstall may start: 101\n"
     assert not policy.exists()
+
+
+def test_what_is_not_installed_is_named_with_the_command_for_it(monkeypatch, capsys):
+    # Both services run or can be had here; that is not enough for the tests that kill one.
+    lacking = {"rabbitmq-server": lambda: False, "postgresql": lambda: True}
+    monkeypatch.setattr(debian, "PROGRAMS", lacking | {"amqp-tools": lambda: False})
+    monkeypatch.setattr(debian, "can_install", lambda: False)
+
+    assert look_for_services() == 1
+
+    command = "sudo apt-get install -y --no-install-recommends rabbitmq-server amqp-tools\n"
+    assert command in capsys.readouterr().err
+
+
+def test_root_gets_installed_exactly_what_is_missing(monkeypatch):
+    installed = []
+    monkeypatch.setattr(debian, "PROGRAMS", {"amqp-tools": lambda: installed != []})
+    monkeypatch.setattr(debian, "can_install", lambda: True)
+    monkeypatch.setattr(debian, "install", installed.extend)
+
+    assert look_for_services() == 0
+    assert installed == ["amqp-tools"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "outcome"),
+    [
+        ({}, pytest.skip.Exception),
+        ({"BHX_REQUIRE_SERVICES": "1"}, pytest.skip.Exception),
+        ({"CI": "true"}, pytest.fail.Exception),
+        ({"BHX_CORPORA": "/nonexistent"}, pytest.fail.Exception),
+    ],
+)
+def test_missing_corpora_skip_under_make_test_and_fail_in_ci(tmp_path, environment, outcome):
+    with pytest.raises(outcome, match="set BHX_CORPORA"):
+        find_corpora(tmp_path / "project", environment)
 
 
 def test_ending_a_process_group_ends_its_children():

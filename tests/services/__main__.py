@@ -1,45 +1,36 @@
-"""`python -m tests.services`: say which services the tests will use; install what is missing."""
+"""`python -m tests.services`: say which services the tests will use; install what is missing.
+
+The programs are needed even where both services run: some tests kill and restart servers of their
+own, and vhosts are made with rabbitmqctl.
+"""
 
 import sys
 
 from tests.services import debian, discover
-from tests.services.postgres import postgres_programs
 from tests.services.processes import ServiceMissing
-from tests.services.rabbitmq import rabbitmq_programs
 
 
 def main() -> int:
-    """Return 0 once both services can be had; else say what to type and return 1."""
+    """Return 0 once every test can have what it needs; else say what to type and return 1."""
     try:
-        missing = _missing()
+        given = {
+            "RabbitMQ": discover.running_rabbitmq(),
+            "PostgreSQL": discover.running_postgres(),
+        }
     except ServiceMissing as wrong:
         print(wrong, file=sys.stderr)
         return 1
+    missing = debian.not_installed()
     if missing and debian.can_install():
         print(f"Installing {' and '.join(missing)} (Debian packages)", flush=True)
-        debian.install(list(missing))
-        missing = _missing()
-    for how in missing.values():
-        print(how, file=sys.stderr)
-    return 1 if missing else 0
-
-
-def _missing() -> dict[str, str]:
-    """Return Debian package → what to type, for each service that cannot be had yet."""
-    missing = {}
-    if discover.running_rabbitmq() is not None:
-        print("RabbitMQ: the one that is running")
-    elif rabbitmq_programs() is not None:
-        print("RabbitMQ: a private one")
-    else:
-        missing["rabbitmq-server"] = discover.HOW_RABBITMQ
-    if discover.running_postgres() is not None:
-        print("PostgreSQL: the one that is running")
-    elif postgres_programs() is not None:
-        print("PostgreSQL: a private one")
-    else:
-        missing["postgresql"] = discover.HOW_POSTGRES
-    return missing
+        debian.install(missing)
+        missing = debian.not_installed()
+    if missing:
+        print(debian.what_to_type(missing), file=sys.stderr)
+        return 1
+    for service, running in given.items():
+        print(f"{service}: {'a private one' if running is None else 'the one that is running'}")
+    return 0
 
 
 if __name__ == "__main__":

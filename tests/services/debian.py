@@ -3,11 +3,37 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.services.postgres import postgres_programs
+from tests.services.rabbitmq import rabbitmq_programs
+
 POLICY = Path("/usr/sbin/policy-rc.d")
+
+#: Debian package → whether the programs we want it for are there, wherever they came from.
+PROGRAMS: Mapping[str, Callable[[], bool]] = {
+    "rabbitmq-server": lambda: rabbitmq_programs() is not None,
+    "postgresql": lambda: postgres_programs() is not None,
+    "amqp-tools": lambda: shutil.which("amqp-consume") is not None,
+}
+
+
+def not_installed() -> list[str]:
+    """The Debian packages whose programs the tests would look for in vain."""
+    return [package for package, is_there in PROGRAMS.items() if not is_there()]
+
+
+def what_to_type(packages: Sequence[str]) -> str:
+    """What somebody who is not root is told."""
+    return (
+        f"The tests need programs that are not installed: {', '.join(packages)}.\n"
+        "Type this, then the same make command again:\n"
+        "    sudo apt-get update && sudo apt-get install -y --no-install-recommends "
+        f"{' '.join(packages)}\n"
+        "Nothing has to be started: tests start servers of their own where none answers."
+    )
 
 
 def can_install() -> bool:

@@ -38,6 +38,20 @@ def test_the_environment_counts_and_options_win(monkeypatch):
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"listen": "host.example:81"}, "http://host.example:81"),
+        # Logins name this URL: nobody would log in at an address that stands for all of them.
+        ({"listen": "0.0.0.0:9000"}, "http://127.0.0.1:9000"),
+        ({"listen": "0.0.0.0:9000", "public_url": "https://x.example/"}, "https://x.example"),
+    ],
+)
+def test_the_public_url_is_one_that_somebody_can_be_at(given, url):
+    assert read_settings(**given).base_url == url
+
+
 def test_a_wrong_value_is_not_echoed():
     with pytest.raises(ConfigurationError) as refused:
         read_settings(broker="http://user:secret@host")

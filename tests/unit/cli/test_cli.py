@@ -1,6 +1,8 @@
 """The command line as its users meet it: exit codes, JSON, files and their modes."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -214,6 +216,26 @@ def test_rabbitmq_definitions_keep_passwords_in_a_private_file(bhx, tmp_path):
     assert json.loads(secrets_file.read_text()) == passwords
     secrets_file.chmod(0o644)
     bhx("rabbitmq", "definitions", "-o", "definitions.json", code=2)
+
+
+def test_the_exchange_keeps_the_login_it_was_given_for_the_broker(bhx, tmp_path, monkeypatch):
+    write_participants(bhx)
+    monkeypatch.setenv("BHX_BROKER", "amqp://own:p%2Fw@rabbitmq:5672/")
+
+    shown = json.loads(bhx("rabbitmq", "definitions", "-o", "-", "--passwords", "pw.json").stdout)
+
+    # RabbitMQ's own form: base64 of a salt of 4 bytes and SHA-256 of salt and password.
+    [salted] = [one["password_hash"] for one in shown["users"] if one["name"] == "own"]
+    salt, digest = base64.b64decode(salted)[:4], base64.b64decode(salted)[4:]
+    assert digest == hashlib.sha256(salt + b"p/w").digest()
+    assert json.loads((tmp_path / "pw.json").read_text())["own"] == "p/w"
+
+
+def test_definitions_on_standard_output_need_a_file_for_the_passwords(bhx, tmp_path):
+    write_participants(bhx)
+
+    assert "--passwords" in bhx("rabbitmq", "definitions", "-o", "-", code=2).stderr
+    assert not (tmp_path / "-").exists()
 
 
 class Served:
