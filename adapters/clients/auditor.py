@@ -154,11 +154,13 @@ class Auditor:
         return [size for size in sizes if size > end]
 
     async def _checkpoint(self, size: int) -> str:
+        """The note of that size; what is none, or another's, is no valid note for it either."""
         try:
-            return await self._trail.checkpoint(size)
-        except RequestRefused:
-            # An exchange that names a checkpoint and does not show it: no valid note either.
+            note = await self._trail.checkpoint(size)
+            is_of_size = open_checkpoint(note, self._log_verifier).size == size
+        except (RequestRefused, CheckpointInvalid):
             return ""
+        return note if is_of_size else ""
 
     def _remembered(self) -> str | None:
         if self._memory is None or not self._memory.exists():
