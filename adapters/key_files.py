@@ -3,18 +3,18 @@
 import base64
 import json
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
 from exchange.signing import SigningKey
 from exchange.subjects import MASTER_KEY_BYTES
 from exchange.trail.checkpoint import NoteSigner
-
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+from schemas.strict_json import read_json
+from schemas.violation import SchemaViolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def read_signing_key(path: Path) -> SigningKey:
         ConfigurationError: it is missing, readable by others, or no such key.
     """
     try:
-        jwk = json.loads(read_private(path))
-    except ValueError as error:
+        jwk = read_json(read_private(path))
+    except SchemaViolation as error:
         msg = f"{path} must hold one private JWK: make one with `bhx key new`."
         raise ConfigurationError(msg) from error
     return SigningKey.from_jwk(jwk)
@@ -114,12 +114,4 @@ def read_private(path: Path) -> bytes:
     Raises:
         ConfigurationError: it is missing, or its mode lets others in.
     """
-    try:
-        mode = path.stat().st_mode
-        if mode & _OTHERS:
-            msg = f"{path} can be read by others: `chmod 600 {path}`, and replace the key."
-            raise ConfigurationError(msg)
-        return path.read_bytes()
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror})."
-        raise ConfigurationError(msg) from error
+    return read_file(path, only_owner=True)
