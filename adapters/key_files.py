@@ -16,6 +16,8 @@ from exchange.trail.checkpoint import NoteSigner
 from schemas.strict_json import read_json
 from schemas.violation import SchemaViolation
 
+_SIGNING, _MASTER = "exchange-signing.json", "master.key"
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeKeys:
@@ -45,6 +47,11 @@ def make_private_folder(path: Path) -> None:
         raise ConfigurationError(msg) from error
 
 
+def has_exchange_keys(folder: Path) -> bool:
+    """Whether any of an exchange's keys is in that folder; then none is made."""
+    return any((folder / name).exists() for name in (_SIGNING, _MASTER))
+
+
 def load_or_create_exchange_keys(folder: Path, origin: str) -> ExchangeKeys:
     """The keys in that folder; made at the first start.
 
@@ -52,8 +59,8 @@ def load_or_create_exchange_keys(folder: Path, origin: str) -> ExchangeKeys:
         ConfigurationError: a file is readable by others, or does not hold such a key.
     """
     make_private_folder(folder)
-    signing_path, master_path = folder / "exchange-signing.json", folder / "master.key"
-    if not signing_path.exists() and not master_path.exists():
+    signing_path, master_path = folder / _SIGNING, folder / _MASTER
+    if not has_exchange_keys(folder):
         write_signing_key(signing_path, SigningKey.generate("Ed25519"))
         write_private(master_path, base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n")
     signing = read_signing_key(signing_path)

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.answering import JsonOption, on_stderr, write_json
-from exchange.errors import ConfigurationError
 
 #: A worker process that never came up must not keep its parent from stopping.
 _CHILD_STOP_SECONDS = 9.5
@@ -55,11 +54,7 @@ def serve(
         "listen": listen,
     }
     settings = read_settings(**given)
-    try:
-        uvloop.run(_serve(settings, as_json=as_json))
-    except OSError as error:
-        msg = f"setting listen (BHX_LISTEN): cannot listen there ({error.strerror})"
-        raise ConfigurationError(msg) from error
+    uvloop.run(_serve(settings, as_json=as_json))
 
 
 async def _serve(settings: Any, *, as_json: bool) -> None:

@@ -51,10 +51,18 @@ def driver_errors() -> Iterator[None]:
 
 def _meaning(error: BaseException) -> ExchangeError:
     if _is_passing(error):
-        return Unavailable("The database gave no answer: try again.")
+        return Unavailable(f"The database gave no answer ({_name(error)}): try again.")
     if _is_damaged(error):
         return IntegrityBroken("The database file is damaged: stop, and restore a backup of it.")
     return IntegrityBroken("The database contradicts what was written to it.")
+
+
+def _name(error: BaseException) -> str:
+    """What the driver calls it, for the operator: SQLite's name, SQLSTATE or type; no text."""
+    cause = getattr(error, "orig", None) or error
+    cause = getattr(cause, "__cause__", None) or cause
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return str(name or type(cause).__name__)
 
 
 def _is_damaged(error: BaseException) -> bool:

@@ -64,6 +64,7 @@ _SEALED_BODIES = ByKeys(
         .where(among)
     ),
 )
+_ANY_SUBJECT = select(subjects.c.subject_id, subjects.c.wrapped_key).limit(1)
 _DELIVERIES_AFTER = (
     SELECT_DELIVERIES.where(
         deliveries.c.subscriber == bindparam("subscriber"),
@@ -210,6 +211,15 @@ class SqlStore:
                     ),
                 )
         return found
+
+    async def any_subject(self) -> Subject | None:
+        """Some traveller's key, if any is kept."""
+        rows = await self._rows(_ANY_SUBJECT)
+        return (
+            Subject(subject_id=rows[0].subject_id, wrapped_key=rows[0].wrapped_key)
+            if rows
+            else None
+        )
 
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int
