@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from adapters.in_process.transport import InProcessBroker
 from adapters.key_files import (
     ExchangeKeys,
+    has_exchange_keys,
     load_or_create_exchange_keys,
     make_private_folder,
 )
@@ -25,6 +27,7 @@ from exchange.admission import Admissions
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.dispatch import Dispatcher, PrepareQueues
+from exchange.errors import ConfigurationError, IntegrityBroken
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
@@ -32,6 +35,8 @@ from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
 from exchange.subjects import SubjectVault
+from exchange.trail.checkpoint import open_checkpoint
+from exchange.trail.errors import CheckpointInvalid
 
 
 class SystemClock:
@@ -89,7 +94,7 @@ async def open_exchange(
         if settings.broker is not None:
             broker = await RabbitConnection.open(settings.broker)
             stack.push_async_callback(broker.close)
-        keys = load_or_create_exchange_keys(settings.data / "keys", settings.origin)
+        keys = await _keys_of(store, settings)
         yield compose(
             settings,
             clock=clock or SystemClock(),
@@ -179,6 +184,50 @@ def _outward(
 
         return in_process.publisher(), declare_here
     return None, None
+
+
+async def _keys_of(store: Store, settings: Settings) -> ExchangeKeys:
+    """The keys of this store's exchange; made when both are new.
+
+    Two exchanges that signed one trail, or sealed records under two master keys, could not be told
+    apart again, so this is settled before anything is written.
+
+    Raises:
+        ConfigurationError: the store is of an exchange with other keys.
+    """
+    folder = settings.data / "keys"
+    checkpoint = await store.checkpoint()
+    if checkpoint is not None and not has_exchange_keys(folder):
+        msg = (
+            f"The database holds a trail already, and {folder} no keys of it: give the folder of"
+            " its exchange with --data (BHX_DATA), or restore its keys there."
+        )
+        raise ConfigurationError(msg)
+    keys = load_or_create_exchange_keys(folder, settings.origin)
+    if checkpoint is not None:
+        _require_signed(checkpoint[1], keys, folder)
+    subject = await store.any_subject()
+    try:
+        if subject is not None:
+            SubjectVault(keys.master).require_opens(subject)
+    except IntegrityBroken:
+        msg = (
+            f"{folder / 'master.key'} is not the key that the records in the database are sealed"
+            " with: restore the one that is."
+        )
+        raise ConfigurationError(msg) from None
+    return keys
+
+
+def _require_signed(note: str, keys: ExchangeKeys, folder: Path) -> None:
+    try:
+        open_checkpoint(note, keys.note_signer.verifier)
+    except CheckpointInvalid:
+        msg = (
+            f"The trail in the database is not signed with the key in {folder} under this origin:"
+            " give the folder (BHX_DATA) and origin (BHX_ORIGIN) of its own exchange."
+        )
+        raise ConfigurationError(msg) from None
 
 
 async def _open_store(settings: Settings) -> Store:

@@ -3,18 +3,20 @@
 import base64
 import json
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
 from exchange.signing import SigningKey
 from exchange.subjects import MASTER_KEY_BYTES
 from exchange.trail.checkpoint import NoteSigner
+from schemas.strict_json import read_json
+from schemas.violation import SchemaViolation
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SIGNING, _MASTER = "exchange-signing.json", "master.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ def make_private_folder(path: Path) -> None:
         raise ConfigurationError(msg) from error
 
 
+def has_exchange_keys(folder: Path) -> bool:
+    """Whether any of an exchange's keys is in that folder; then none is made."""
+    return any((folder / name).exists() for name in (_SIGNING, _MASTER))
+
+
 def load_or_create_exchange_keys(folder: Path, origin: str) -> ExchangeKeys:
     """The keys in that folder; made at the first start.
 
@@ -52,8 +59,8 @@ def load_or_create_exchange_keys(folder: Path, origin: str) -> ExchangeKeys:
         ConfigurationError: a file is readable by others, or does not hold such a key.
     """
     make_private_folder(folder)
-    signing_path, master_path = folder / "exchange-signing.json", folder / "master.key"
-    if not signing_path.exists() and not master_path.exists():
+    signing_path, master_path = folder / _SIGNING, folder / _MASTER
+    if not has_exchange_keys(folder):
         write_signing_key(signing_path, SigningKey.generate("Ed25519"))
         write_private(master_path, base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n")
     signing = read_signing_key(signing_path)
@@ -84,8 +91,8 @@ def read_signing_key(path: Path) -> SigningKey:
         ConfigurationError: it is missing, readable by others, or no such key.
     """
     try:
-        jwk = json.loads(read_private(path))
-    except ValueError as error:
+        jwk = read_json(read_private(path))
+    except SchemaViolation as error:
         msg = f"{path} must hold one private JWK: make one with `bhx key new`."
         raise ConfigurationError(msg) from error
     return SigningKey.from_jwk(jwk)
@@ -114,12 +121,4 @@ def read_private(path: Path) -> bytes:
     Raises:
         ConfigurationError: it is missing, or its mode lets others in.
     """
-    try:
-        mode = path.stat().st_mode
-        if mode & _OTHERS:
-            msg = f"{path} can be read by others: `chmod 600 {path}`, and replace the key."
-            raise ConfigurationError(msg)
-        return path.read_bytes()
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror})."
-        raise ConfigurationError(msg) from error
+    return read_file(path, only_owner=True)

@@ -7,6 +7,7 @@ that dies takes the process with it, loudly: half an exchange is worse than none
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from adapters.bootstrap import Exchange
 from adapters.http.app import create_app
 from adapters.rabbitmq.source import RabbitSource
 from adapters.rabbitmq.topology import ACKNOWLEDGEMENTS, SUBMISSIONS
+from adapters.settings import Settings
 from adapters.telemetry import Metrics
 from exchange.acknowledgement_worker import AcknowledgementWorker
+from exchange.errors import ConfigurationError
 from exchange.worker import Worker
 
 STOP_WITHIN_SECONDS = 9.0
@@ -46,13 +49,15 @@ async def parts_for(exchange: Exchange, metrics: Metrics) -> AsyncIterator[list[
     """The parts of this process's role, connected; their connections close on leaving.
 
     Raises:
+        ConfigurationError: HTTP cannot listen where it is told to.
         Unavailable: the broker does not answer.
     """
     role, settings = exchange.settings.role, exchange.settings
     parts: list[Part] = []
     async with AsyncExitStack() as stack:
         if role in {"all", "api"}:
-            parts.append(_http(exchange, metrics))
+            listening = stack.enter_context(_listening(settings))
+            parts.append(_http(exchange, metrics, listening))
             parts.append(_intake(exchange))
         if role in {"all", "relay"}:
             parts.append(_relay(exchange))
@@ -146,7 +151,21 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _http(exchange: Exchange, metrics: Metrics) -> Part:
+def _listening(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say.
+
+    Raises:
+        ConfigurationError: it cannot: the port is taken, or the host is not this machine's.
+    """
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as error:
+        why = str(error.strerror).partition(" (while ")[0]
+        msg = f"setting listen (BHX_LISTEN): cannot listen there ({why})."
+        raise ConfigurationError(msg) from error
+
+
+def _http(exchange: Exchange, metrics: Metrics, listening: socket.socket) -> Part:
     config = uvicorn.Config(
         create_app(exchange, metrics=metrics),
         host=exchange.settings.host,
@@ -161,7 +180,8 @@ def _http(exchange: Exchange, metrics: Metrics) -> Part:
     async def stop() -> None:
         server.should_exit = True
 
-    return Part("http", server.serve, stop, lambda: server.started)
+    # Bound by us: uvicorn would end the process by itself, without a reason that helps.
+    return Part("http", lambda: server.serve(sockets=[listening]), stop, lambda: server.started)
 
 
 def _intake(exchange: Exchange) -> Part:

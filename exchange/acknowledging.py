@@ -50,7 +50,12 @@ class AcknowledgementDesk:
             recording = Recording(
                 head=trail.head, facts=facts, windows={}, origin=self.origin, now=at
             )
-            recording.acknowledge(statement.subscriber, fresh, received, _digest(received))
+            recording.acknowledge(
+                statement.subscriber,
+                fresh,
+                received,
+                statement_digest(received.body, received.signature or ""),
+            )
             await trail.save(recording.close(self.signer))
             # If we crash before this returns, the subscriber sends it again: recorded or not.
             await trail.commit()
@@ -103,9 +108,9 @@ async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[s
     return [one for one in dict.fromkeys(statement.deliveries) if not rows[one].acknowledged]
 
 
-def _digest(received: ReceivedMessage) -> str:
+def statement_digest(body: bytes, signature: str) -> str:
     """SHA-256 over signature and body, which hold no health data, in base64url."""
-    signed = (received.signature or "").encode() + b"\n" + received.body
+    signed = signature.encode() + b"\n" + body
     return base64.urlsafe_b64encode(hashlib.sha256(signed).digest()).rstrip(b"=").decode()
 
 

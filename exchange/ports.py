@@ -236,6 +236,9 @@ class Store(Protocol):
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
         """The sealed bodies that exist, each with its subject's key."""
 
+    async def any_subject(self) -> Subject | None:
+        """Some traveller's key, if any is kept: whoever opens the store can try the master key."""
+
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int
     ) -> Sequence[DeliveryRow]:

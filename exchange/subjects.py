@@ -86,6 +86,14 @@ class SubjectVault:
             msg = "A stored body does not open under its subject's key."
             raise IntegrityBroken(msg) from error
 
+    def require_opens(self, subject: Subject) -> None:
+        """Return when the subject's key was wrapped under this master key.
+
+        Raises:
+            IntegrityBroken: it was not.
+        """
+        self._cipher(subject)
+
     def _cipher(self, subject: Subject) -> AESGCM:
         try:
             return AESGCM(aes_key_unwrap(self._wrapping_key, subject.wrapped_key))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from exchange.errors import ConfigurationError, ExchangeError, IntegrityBroken, Unavailable
 from schemas.violation import SchemaViolation
@@ -42,6 +43,11 @@ class AnsweringGroup(TyperGroup):
             return super().invoke(ctx)
         except (ExchangeError, SchemaViolation) as error:
             _fail(error, as_json=ctx.meta[_JSON])
+        except TyperException as error:
+            # Whoever typed it is shown the usage by Typer itself.
+            if ctx.meta[_JSON]:
+                write_json({"error": "usage", "text": str(error)})
+            raise
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,6 +53,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check the whole trail: every entry, every checkpoint, every delivery's number and basis.
+
+    Of the store at hand, also whether the database says what its trail says: no decision, record,
+    delivery, acknowledgement or participant hidden or changed.
 
     Exits with 1 when anything does not hold; each finding names the entry.
 
@@ -123,7 +127,25 @@ async def _verify(
             def advance(done: int, total: int) -> None:
                 progress.update(task, completed=done, total=total)
 
-            return await auditor.verify_trail(advance)
+            report = await auditor.verify_trail(advance)
+    if url is None and report.holds:
+        # Only of a trail that holds does anything follow about the rest.
+        report = replace(report, findings=await _disagreements(data, database))
+    return report
+
+
+async def _disagreements(data: Path | None, database: str | None) -> tuple[str, ...]:
+    """What the database at hand says otherwise than its trail."""
+    from adapters.store.agreement import disagreements
+    from adapters.store.database import Database
+    from exchange.subjects import SubjectVault
+
+    async with own_exchange(data, database) as exchange:
+        own = Database(exchange.settings.database_url, pool_size=1)
+        try:
+            return await disagreements(own, SubjectVault(exchange.keys.master))
+        finally:
+            await own.close()
 
 
 async def _trails(
@@ -178,7 +200,8 @@ def _print_report(report: "TrailReport") -> None:
     if report.holds:
         console.print("[green]The trail holds.[/]")
         return
-    console.print(f"[red]The trail does NOT hold:[/] {len(report.findings)} findings")
+    count = "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
+    console.print(f"[red]Something does NOT hold:[/] {count}")
     for finding in report.findings:
         console.print(f"  {escape(finding)}", soft_wrap=True)
 

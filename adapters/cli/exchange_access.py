@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from adapters.cli.answering import remark
+from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ async def pinned_log_key(
         return NoteVerifier.from_vkey(_text_or_file(given))
     pin = beside_key(key, url, "log-key")
     if pin.exists():
-        return NoteVerifier.from_vkey(pin.read_text().strip())
+        return NoteVerifier.from_vkey(_text_of(pin))
     if api is None:
         msg = "Give --log-key (the exchange's operator has it), or --api with its HTTP URL."
         raise ConfigurationError(msg)
@@ -131,11 +132,12 @@ async def pinned_log_key(
 def _text_or_file(given: str) -> str:
     if given.count("+") >= 2:
         return given
-    try:
-        return Path(given).read_text().strip()
-    except OSError as error:
-        msg = f"--log-key must be a verifier key or a file with one ({error.strerror})."
-        raise ConfigurationError(msg) from error
+    return _text_of(Path(given))
+
+
+def _text_of(file: Path) -> str:
+    """The one line of a file; what is no text is no verifier key either."""
+    return read_file(file).decode("utf-8", "replace").strip()
 
 
 def _pin(file: Path, verifier_key: str) -> None:

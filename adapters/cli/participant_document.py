@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapters.cli.answering import JsonOption, remark, write_json
+from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def read_document(file: Path) -> "Participant":
     from schemas.violation import SchemaViolation
 
     try:
-        return Participant.model_validate(read_json(_read(file)))
+        return Participant.model_validate(read_json(read_file(file)))
     except SchemaViolation as violation:
         msg = f"{file} is not JSON: {violation}"
         raise ConfigurationError(msg) from None
@@ -124,11 +125,13 @@ def signing_period(file: Path, valid_days: int) -> "ParticipantKey":
 
     from adapters.key_files import read_signing_key
     from schemas.participant import ParticipantKey
+    from schemas.strict_json import read_json
+    from schemas.violation import SchemaViolation
 
     now = datetime.now(UTC).replace(microsecond=0)
     try:
-        jwk: Any = json.loads(_read(file))
-    except ValueError:
+        jwk: Any = read_json(read_file(file))
+    except SchemaViolation:
         jwk = None
     if isinstance(jwk, dict) and "d" in jwk:
         # Read again with the check that nobody else can.
@@ -185,14 +188,6 @@ def _sentences(what: str, error: "ValidationError") -> str:
         member = ".".join(str(step) for step in detail["loc"]) or "document"
         sentences.append(f"{member}: {detail['msg'].removeprefix('Value error, ')}")
     return f"{what} is not a participant's document: {'; '.join(sentences)}"
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        msg = f"{file} cannot be read ({error.strerror})."
-        raise ConfigurationError(msg) from error
 
 
 def _write(file: Path, text: str) -> None:

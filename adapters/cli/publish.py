@@ -21,6 +21,7 @@ from adapters.cli.exchange_access import (
     is_amqp,
     pinned_log_key,
 )
+from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError, ExchangeError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from adapters.clients.verified_receipt import VerifiedReceipt
 
 _AT_ONCE = 16
+#: What an exchange can be set to read at most.
+MOST_RECORD_BYTES = 64 * 1_048_576
 _COLOURS = {"accepted": "green", "refused": "yellow"}
 
 
@@ -114,10 +117,8 @@ async def _publish(
 
 async def _publish_file(publisher: "Publisher", file: Path) -> _Published:
     try:
-        body = await asyncio.to_thread(file.read_bytes)
+        body = await asyncio.to_thread(read_file, file, most_bytes=MOST_RECORD_BYTES)
         return _Published(file, receipt=await publisher.publish(body))
-    except OSError as error:
-        return _Published(file, error=f"The file cannot be read ({error.strerror}).")
     except ExchangeError as error:
         return _Published(file, error=str(error))
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.answering import JsonOption, on_stderr, write_json
-from exchange.errors import ConfigurationError
 
 
 def serve(
@@ -52,11 +51,7 @@ def serve(
         "listen": listen,
     }
     settings = read_settings(**given)
-    try:
-        uvloop.run(_serve(settings, with_parent=with_parent, as_json=as_json))
-    except OSError as error:
-        msg = f"setting listen (BHX_LISTEN): cannot listen there ({error.strerror})"
-        raise ConfigurationError(msg) from error
+    uvloop.run(_serve(settings, with_parent=with_parent, as_json=as_json))
 
 
 async def _serve(settings: Any, *, with_parent: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapters.clients.errors import RequestRefused, UnprovenTrail
 from adapters.clients.transport import ShownEntry, TrailReader
+from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
 from exchange.trail.checkpoint import Checkpoint, NoteVerifier, open_checkpoint
 from exchange.trail.errors import CheckpointInvalid, ProofInvalid
@@ -154,19 +155,21 @@ class Auditor:
         return [size for size in sizes if size > end]
 
     async def _checkpoint(self, size: int) -> str:
+        """The note of that size; what is none, or another's, is no valid note for it either."""
         try:
-            return await self._trail.checkpoint(size)
-        except RequestRefused:
-            # An exchange that names a checkpoint and does not show it: no valid note either.
+            note = await self._trail.checkpoint(size)
+            is_of_size = open_checkpoint(note, self._log_verifier).size == size
+        except (RequestRefused, CheckpointInvalid):
             return ""
+        return note if is_of_size else ""
 
     def _remembered(self) -> str | None:
         if self._memory is None or not self._memory.exists():
             return None
         try:
-            note = self._memory.read_text()
+            note = read_file(self._memory).decode()
             open_checkpoint(note, self._log_verifier)
-        except (OSError, UnicodeError, CheckpointInvalid) as error:
+        except (UnicodeError, CheckpointInvalid) as error:
             msg = f"{self._memory} does not hold a checkpoint of this trail: give another file."
             raise ConfigurationError(msg) from error
         return note

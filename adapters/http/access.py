@@ -100,7 +100,7 @@ def access_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
         },
         responses={
             200: content("application/json", _TOKEN_SCHEMA, "Logged in."),
-            **problems(413, 415, 503),
+            **problems(408, 413, 415, 503),
             400: content("application/json", _ERROR_SCHEMA, "RFC 6749, 5.2."),
         },
     )

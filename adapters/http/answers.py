@@ -45,6 +45,7 @@ _HTTP_TELLINGS = {
     403: Telling(403, "forbidden", "not-allowed", "The access token does not allow this."),
     404: Telling(404, "not-found", "not-found", "There is nothing of that name."),
     405: Telling(405, "not-supported", "method-not-allowed", "Use a method that Allow names."),
+    408: Telling(408, "timeout", "too-slow", "The body came too slowly: send it again."),
     413: Telling(413, "too-long", "too-long", "The body is longer than this exchange reads."),
     415: Telling(415, "not-supported", "encoded-body", "Send the body as it is, unencoded."),
     422: Telling(422, "value", "invalid-request", "A parameter is missing or not of its form."),

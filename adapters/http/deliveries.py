@@ -101,7 +101,7 @@ def delivery_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
         openapi_extra=_ACKNOWLEDGEMENT_REQUEST,
         response_model=Acknowledged,
         response_description="Recorded in the trail.",
-        responses=protected(400, 413, 415, 422),
+        responses=protected(400, 408, 413, 415, 422),
     )
     async def acknowledgements(
         request: Request, caller: Annotated[Caller, requires(tokens, ACKNOWLEDGEMENTS)]

@@ -88,6 +88,7 @@ _MEANINGS = {
     403: "Not allowed.",
     404: "There is nothing of that name, or not for you.",
     409: "In conflict with what is recorded.",
+    408: "Sent too slowly; nothing was recorded, and the connection is closed.",
     413: "Longer than this exchange reads; the connection is closed.",
     415: "The body is encoded: send the bytes that were signed.",
     422: "A parameter is missing or not of its form.",

@@ -173,4 +173,4 @@ def _process_message_answers() -> Responses:
     }
     for status, meaning in _REFUSED.items():
         decided[status] = content(FHIR_JSON, either, meaning)
-    return {**decided, **outcomes(401, 413, 415, 503)}
+    return {**decided, **outcomes(401, 408, 413, 415, 503)}

@@ -1,17 +1,21 @@
 """A request's body: exactly the bytes that came, and never more than allowed."""
 
+import asyncio
+
 from starlette.requests import Request
 
 from schemas.violation import Problem
 
 SIGNATURE_HEADER = "x-jws-signature"
+#: Enough for the largest usual message over a slow line; who sends without end is not waited for.
+BODY_SECONDS = 180.0
 
 
 class NotReadable(Exception):
     """The body is not read to its end; nothing was recorded.
 
     Attributes:
-        status: 413 or 415.
+        status: 408, 413 or 415.
         problem: what to mend.
     """
 
@@ -26,7 +30,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
 
     Raises:
         NotReadable: it is longer than `max_bytes`, which is found out without reading on, or it
-            is encoded, so that what was signed is not what came.
+            is encoded, so that what was signed is not what came, or it stops coming.
     """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise NotReadable(
@@ -38,6 +42,14 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
         raise _too_long(max_bytes)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _streamed(request, max_bytes)
+    except TimeoutError:
+        raise _too_slow() from None
+
+
+async def _streamed(request: Request, max_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -50,6 +62,12 @@ def signature_of(request: Request) -> str | None:
     """The detached JWS that came along; two of them are none that could verify."""
     given = request.headers.getlist(SIGNATURE_HEADER)
     return ", ".join(given) if given else None
+
+
+def _too_slow() -> NotReadable:
+    return NotReadable(
+        408, Problem("timeout", "Bundle", "The body came too slowly: send it again.")
+    )
 
 
 def _too_long(max_bytes: int) -> NotReadable:

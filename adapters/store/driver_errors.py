@@ -32,6 +32,7 @@ DRIVER_ERRORS = (
 _PASSING_CLASSES = ("08", "28", "3D", "40", "53", "57", "58")
 _PASSING_STATES = frozenset({"25006", "25P02", "25P03", "55P03"})
 _SQLITE_PASSING = ("locked", "busy", "disk", "unable to open", "readonly", "interrupted", "full")
+_SQLITE_DAMAGED = ("malformed", "not a database")
 
 
 @contextmanager
@@ -50,11 +51,29 @@ def driver_errors() -> Iterator[None]:
 
 def _meaning(error: BaseException) -> ExchangeError:
     if _is_passing(error):
-        return Unavailable("The database gave no answer: try again.")
+        return Unavailable(f"The database gave no answer ({_name(error)}): try again.")
+    if _is_damaged(error):
+        return IntegrityBroken("The database file is damaged: stop, and restore a backup of it.")
     return IntegrityBroken("The database contradicts what was written to it.")
 
 
+def _name(error: BaseException) -> str:
+    """What the driver calls it, for the operator: SQLite's name, SQLSTATE or type; no text."""
+    cause = getattr(error, "orig", None) or error
+    cause = getattr(cause, "__cause__", None) or cause
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return str(name or type(cause).__name__)
+
+
+def _is_damaged(error: BaseException) -> bool:
+    """SQLite cannot read its own file, and will not be able to next time either."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, sqlite3.Error) and any(word in str(cause) for word in _SQLITE_DAMAGED)
+
+
 def _is_passing(error: BaseException) -> bool:
+    if _is_damaged(error):
+        return False
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return True

@@ -64,6 +64,7 @@ _SEALED_BODIES = ByKeys(
         .where(among)
     ),
 )
+_ANY_SUBJECT = select(subjects.c.subject_id, subjects.c.wrapped_key).limit(1)
 _DELIVERIES_AFTER = (
     SELECT_DELIVERIES.where(
         deliveries.c.subscriber == bindparam("subscriber"),
@@ -211,6 +212,15 @@ class SqlStore:
                 )
         return found
 
+    async def any_subject(self) -> Subject | None:
+        """Some traveller's key, if any is kept."""
+        rows = await self._rows(_ANY_SUBJECT)
+        return (
+            Subject(subject_id=rows[0].subject_id, wrapped_key=rows[0].wrapped_key)
+            if rows
+            else None
+        )
+
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int
     ) -> Sequence[DeliveryRow]:
@@ -243,16 +253,16 @@ class SqlStore:
 
     async def entries(self, start: int, limit: int) -> Sequence[bytes]:
         """Trail entries from that index on, in order."""
-        return [row.entry for row in await self._rows(_ENTRIES, start=start, most=limit)]
+        return [_bytes(row.entry) for row in await self._rows(_ENTRIES, start=start, most=limit)]
 
     async def entries_at(self, indexes: Sequence[int]) -> Mapping[int, bytes]:
         """Those trail entries."""
-        return {row.idx: row.entry for row in await self._among(_ENTRIES_AT, indexes)}
+        return {row.idx: _bytes(row.entry) for row in await self._among(_ENTRIES_AT, indexes)}
 
     async def message_entries(self, message_id: str) -> Sequence[tuple[int, bytes]]:
         """Entries of one message id: its decisions, releases, tombstones, acknowledgements."""
         rows = await self._rows(_MESSAGE_ENTRIES, message_id=message_id)
-        return [(row.idx, row.entry) for row in rows]
+        return [(row.idx, _bytes(row.entry)) for row in rows]
 
     async def tiles(self, ids: Sequence[TileId]) -> Mapping[TileId, bytes]:
         """Those of the tiles that exist, each as full as it is now."""
@@ -303,6 +313,13 @@ class SqlStore:
         if not rows:
             raise _headless()
         return rows[0]
+
+
+def _bytes(entry: object) -> bytes:
+    """The entry as it is; SQLite takes any type into any column."""
+    if not isinstance(entry, bytes):
+        raise IntegrityBroken("A trail entry in the database is not bytes: it was changed.")
+    return entry
 
 
 def _headless() -> IntegrityBroken:

@@ -115,6 +115,13 @@ def test_errors_are_json_for_programs(bhx):
     assert "none.key cannot be read" in error["text"]
 
 
+def test_wrong_usage_is_json_for_programs_too(bhx):
+    for wrong in (["key", "show"], ["key", "new", "--no-such-option"], ["key", "none"]):
+        error = as_json(bhx(*wrong, "--json", code=2))
+        assert error["error"] == "usage"
+        assert error["text"]
+
+
 def test_a_document_names_no_secret_and_one_subscription_for_each_purpose(bhx, tmp_path):
     bhx("key", "new", "--out", "a.key")
     document = as_json(

@@ -1,5 +1,6 @@
 """$process-message: every outcome has its status, and every answer its proof."""
 
+import asyncio
 import json
 
 import pytest
@@ -151,6 +152,19 @@ async def test_a_body_over_the_cap_is_not_read_and_not_recorded(tmp_path, cast, 
         assert taken == 3
         assert await caller.exchange.store.checkpoint() == before
         assert (await caller.submit(b"x" * 2_048, "a..b")).status_code == 400
+
+
+async def test_a_body_that_stops_coming_is_not_waited_for(caller, monkeypatch):
+    monkeypatch.setattr("adapters.http.reading.BODY_SECONDS", 0.05)
+    before = await caller.exchange.store.checkpoint()
+
+    async def stalling():
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):
+        assert await _streamed(caller, stalling()) == 408
+    assert await caller.exchange.store.checkpoint() == before
 
 
 async def _streamed(caller, chunks):

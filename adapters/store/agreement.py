@@ -1,0 +1,261 @@
+"""Does the database say what its trail says? For an auditor who sits beside the store.
+
+The trail proves what was decided; the database is what participants are served from. Somebody who
+can write to it could hide a decision, a delivery or a signed acknowledgement and leave the trail
+whole. Every entry therefore has to lead to its rows, and every such row back to an entry:
+
+    log head       the checkpoint that stands beside it, no later one, and as many entries;
+                   nothing names a later entry
+    tiles          the hashes of the entries
+    accepted       its decision, and a stored record that is what the entry commits to
+    refused        its decision, with the same reason
+    released,      the delivery, with the same subscriber, number and acceptance
+    withheld
+    acknowledged   the signed statement of that digest, and its deliveries marked with it
+    participant-…  the directory document of that digest
+
+Three things no entry names, so they cannot be told from here: a delivery that still waits (only
+the subscriber's counters stand against its loss), the consents as they are enforced (they are
+derived from the stored records), and which documents lead to which traveller.
+
+Run it on a trail that holds. Findings name entries by index and never repeat what a row says.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.store.agreement_queries import (
+    BODIES,
+    DECIDED,
+    DECISIONS,
+    DELIVERIES,
+    ENTRIES,
+    HEAD,
+    LACKING_CHECKPOINTS,
+    LEADING_TO_ENTRIES,
+    LET_OUT,
+    MISCOUNTED,
+    NOTE,
+    STATEMENTS,
+)
+from adapters.store.database import Database, Statements
+from adapters.store.locked_trail import read_tiles
+from exchange.acknowledging import statement_digest
+from exchange.commitment import commitment_to
+from exchange.errors import IntegrityBroken
+from exchange.model import SealedBody, Subject
+from exchange.subjects import SubjectVault
+from exchange.trail.merkle import leaf_hash
+from exchange.trail.tile_paths import TILE_WIDTH, tile_path
+from exchange.trail.tiles import TileId, grow
+from schemas.trail_entry import (
+    AcceptedEntry,
+    AcknowledgedEntry,
+    ParticipantEntry,
+    RefusedEntry,
+    ReleasedEntry,
+    WithheldEntry,
+    read_entry,
+)
+from schemas.violation import SchemaViolation
+
+
+async def disagreements(database: Database, vault: SubjectVault) -> tuple[str, ...]:
+    """One sentence for each thing the database says otherwise than its trail; none when it agrees.
+
+    Args:
+        database: may be in use; only what was recorded when this begins is looked at.
+        vault: opens the stored records, to compare them with what the trail commits to.
+
+    Raises:
+        Unavailable: the database gave no answer.
+        IntegrityBroken: it is so damaged that it cannot be read.
+    """
+    async with database.reading() as statements:
+        comparison = _Comparison(statements, vault)
+        await comparison.run()
+    return tuple(comparison.findings)
+
+
+class _Comparison:
+    """One pass over the entries; each bundle asks for its rows at once."""
+
+    def __init__(self, statements: Statements, vault: SubjectVault) -> None:
+        self.findings: list[str] = []
+        self._statements = statements
+        self._vault = vault
+        self._tiles: dict[TileId, bytes] = {}
+        self._documents: dict[str, tuple[int, str]] = {}
+        self._decided = 0
+        self._let_out = 0
+
+    async def run(self) -> None:
+        head = await self._statements.rows(HEAD)
+        if not head:
+            raise IntegrityBroken("The database has lost its tree head.")
+        size = head[0].size
+        await self._compare_head(head[0])
+        for start in range(0, size, TILE_WIDTH):
+            if not await self._compare_bundle(start, min(start + TILE_WIDTH, size)):
+                return
+        self._compare_directory({row.id: row.document for row in head if row.id is not None})
+        await self._compare_numbers(size)
+
+    async def _compare_head(self, head: Any) -> None:
+        notes = await self._statements.rows(NOTE, {"size": head.size})
+        if head.size and [row.note for row in notes] != [head.checkpoint]:
+            self._find("The latest checkpoint is not kept among the checkpoints as it was signed.")
+        if (head.last_checkpoint or 0) > head.size:
+            self._find("A checkpoint is kept that is later than the head of the trail.")
+        if head.entries > head.size:
+            self._find("There are entries beyond the head of the trail, which nothing proves.")
+        led_to = [getattr(head, f"last_{column}") for column in LEADING_TO_ENTRIES]
+        if any(index is not None and index >= head.size for index in led_to):
+            self._find("Decisions or deliveries name entries beyond the head: it was set back.")
+        for row in await self._statements.rows(LACKING_CHECKPOINTS, {"size": head.size}):
+            self._find(f"The checkpoint of size {row.tree_size}, which proves entries, is missing.")
+
+    async def _compare_bundle(self, start: int, end: int) -> bool:
+        """False when the entries themselves cannot be read, so that nothing follows from them."""
+        rows = await self._statements.rows(ENTRIES, {"start": start, "end": end})
+        try:
+            entries = {row.idx: read_entry(row.entry) for row in rows}
+        except (SchemaViolation, TypeError):
+            entries = {}
+        if len(entries) != end - start:
+            self._find(f"Entries from {start} on are missing or cannot be read.")
+            return False
+        await self._compare_tiles(start, [leaf_hash(row.entry) for row in rows])
+        await self._compare_decisions(
+            {n: e for n, e in entries.items() if isinstance(e, AcceptedEntry | RefusedEntry)}
+        )
+        await self._compare_deliveries(
+            {n: e for n, e in entries.items() if isinstance(e, ReleasedEntry | WithheldEntry)}
+        )
+        await self._compare_acknowledgements(
+            {n: e for n, e in entries.items() if isinstance(e, AcknowledgedEntry)}
+        )
+        for index, entry in entries.items():
+            if isinstance(entry, ParticipantEntry):
+                self._documents[entry.participant] = (index, entry.document)
+        return True
+
+    async def _compare_tiles(self, start: int, leaves: Sequence[bytes]) -> None:
+        grown = grow(start, self._tiles, leaves).tiles
+        self._tiles |= grown
+        stored = await read_tiles(self._statements, list(grown))
+        for tile, content in grown.items():
+            # A tile on the right edge may have grown since.
+            if stored.get(tile, b"")[: len(content)] != content:
+                self._find(f"Tile {tile_path(*tile)} does not hold the hashes of the entries.")
+
+    async def _compare_decisions(self, entries: dict[int, AcceptedEntry | RefusedEntry]) -> None:
+        asked = [entry.message for entry in entries.values()]
+        rows = {row.entry_index: row for row in await DECISIONS.rows(self._statements, asked)}
+        bodies = {
+            (row.publisher, row.message_id): row
+            for row in await BODIES.rows(
+                self._statements,
+                [one.message for one in entries.values() if isinstance(one, AcceptedEntry)],
+            )
+        }
+        self._decided += len(entries)
+        for index, entry in entries.items():
+            row = rows.get(index)
+            said = (entry.publisher, entry.message, entry.type, getattr(entry, "reason", None))
+            if row is None:
+                self._find(f"The decision of entry {index} is missing.")
+            elif (row.publisher, row.message_id, row.outcome, row.reason) != said:
+                self._find(f"The decision of entry {index} is recorded otherwise.")
+            elif isinstance(entry, AcceptedEntry) and row.content_salt is not None:
+                body = bodies.get((entry.publisher, entry.message))
+                self._compare_body(index, entry, row, body)
+
+    def _compare_body(self, index: int, entry: AcceptedEntry, decision: Any, body: Any) -> None:
+        if body is None or body.wrapped_key is None:
+            self._find(f"The record accepted by entry {index} is missing, and was not erased.")
+            return
+        try:
+            content = self._vault.open(
+                Subject(subject_id=body.subject_id, wrapped_key=body.wrapped_key),
+                SealedBody(
+                    subject_id=body.subject_id,
+                    ciphertext=body.ciphertext,
+                    signature=body.signature,
+                ),
+            )
+        except (IntegrityBroken, ValueError, TypeError):
+            content = None
+        if content is None or commitment_to(content, decision.content_salt) != entry.content:
+            self._find(f"The record accepted by entry {index} is not what the entry commits to.")
+        elif decision.digest != self._vault.digest_of(content):
+            self._find(f"The decision of entry {index} is recorded otherwise.")
+
+    async def _compare_deliveries(self, entries: dict[int, ReleasedEntry | WithheldEntry]) -> None:
+        asked = [entry.delivery for entry in entries.values()]
+        rows = {row.delivery_id: row for row in await DELIVERIES.rows(self._statements, asked)}
+        self._let_out += len(entries)
+        for index, entry in entries.items():
+            row = rows.get(entry.delivery)
+            if row is None:
+                self._find(f"The delivery of entry {index} is missing.")
+                continue
+            stored = (row.entry_index, row.state, row.subscriber, row.number, row.accepted_entry)
+            said = (index, entry.type, entry.subscriber, entry.number, entry.accepted)
+            if stored != said or not _names_the_same(row, entry):
+                self._find(f"The delivery of entry {index} is recorded otherwise.")
+
+    async def _compare_acknowledgements(self, entries: dict[int, AcknowledgedEntry]) -> None:
+        digests = [entry.statement for entry in entries.values()]
+        kept = {row.digest: row for row in await STATEMENTS.rows(self._statements, digests)}
+        asked = [one for entry in entries.values() for one in entry.deliveries]
+        marks = {
+            row.delivery_id: row.acknowledged_entry
+            for row in await DELIVERIES.rows(self._statements, asked)
+        }
+        for index, entry in entries.items():
+            row = kept.get(entry.statement)
+            if row is None or statement_digest(row.body, row.signature) != entry.statement:
+                self._find(f"The signed acknowledgement of entry {index} is missing or changed.")
+            if any(marks.get(one, index) != index for one in entry.deliveries):
+                self._find(f"A delivery acknowledged by entry {index} is not marked so.")
+
+    def _compare_directory(self, documents: dict[str, str]) -> None:
+        for participant, (index, digest) in self._documents.items():
+            document = documents.get(participant)
+            if document is None or _digest(document) != digest:
+                self._find(f"The participant's document of entry {index} is missing or changed.")
+        if documents.keys() - self._documents.keys():
+            self._find("The directory holds a participant that no entry admitted.")
+
+    async def _compare_numbers(self, size: int) -> None:
+        [[decided]] = await self._statements.rows(DECIDED, {"size": size})
+        [[let_out]] = await self._statements.rows(LET_OUT, {"size": size})
+        [[miscounted]] = await self._statements.rows(MISCOUNTED)
+        if decided > self._decided:
+            self._find("There are decisions that no entry made.")
+        if let_out > self._let_out:
+            self._find("There are deliveries let out that no entry released or withheld.")
+        if miscounted:
+            self._find(
+                f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
+                " some that waited are missing."
+            )
+
+    def _find(self, sentence: str) -> None:
+        self.findings.append(sentence)
+
+
+def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry) -> bool:
+    """The same message, purpose and content; a withheld delivery names none."""
+    if isinstance(entry, WithheldEntry):
+        return True
+    stored = (row.publisher, row.message_id, row.purpose, row.content)
+    return bool(stored == (entry.publisher, entry.message, entry.purpose, entry.content))
+
+
+def _digest(document: str) -> str:
+    digest = hashlib.sha256(document.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
