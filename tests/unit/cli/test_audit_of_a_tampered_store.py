@@ -119,9 +119,9 @@ WAYS = {
         "UPDATE decisions SET reason = 'invalid-record' WHERE <one refused>"
     ],
     "a decision made up": [
-        "CREATE TEMP TABLE made_up AS SELECT * FROM decisions WHERE <one accepted>",
-        "UPDATE made_up SET message_id = 'made-up'",
-        "INSERT INTO decisions SELECT * FROM made_up",
+        "INSERT INTO decisions SELECT 'made-up', publisher, digest, outcome, reason, problems,"
+        " decided_at, entry_index, tree_size, content_salt, record, standing"
+        " FROM decisions WHERE <one accepted>",
     ],
     "a stored record gone": ["DELETE FROM sealed_bodies WHERE rowid = 1"],
     "a stored record changed": [
