@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-from schemas.terminology.code_systems import code_systems
-from schemas.terminology.judging import Role, Verdict, judge_coding
+from schemas.terminology.code_systems import code_systems, variants_of
+from schemas.terminology.judging import Role, Verdict, judge_coding, pinned_codes
 from schemas.violation import Problem, Severity, problem
 
 _FITS: Final = frozenset({"known", "unknown-code"})
@@ -52,8 +52,9 @@ def check_concept(
     """
     codings = concept.get("coding")
     if codings:
+        known = _known_in(role)
         for coding in codings:
-            if judge_coding(role, coding.get("system"), coding.get("code")) != "known":
+            if (coding.get("system"), coding.get("code")) not in known:
                 break
         else:
             return
@@ -85,6 +86,14 @@ def _coding_problems(
             _systems_of(role),
             severity=worst,
         )
+
+
+@cache
+def _known_in(role: Role) -> frozenset[tuple[str, str]]:
+    """Every pinned code under every URI its system goes by: most codings need no more."""
+    return frozenset(
+        (uri, code) for system, code in pinned_codes(role) for uri in variants_of(system)
+    )
 
 
 @cache

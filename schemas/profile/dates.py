@@ -7,6 +7,7 @@ first, as written; only what looks wrong is computed.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.violation import Problem, SchemaViolation, problem
@@ -35,6 +36,7 @@ class Received:
     oldest: str
 
 
+@lru_cache(maxsize=16)  # messages of one batch come at one hour
 def received_at(at: datetime | None) -> Received | None:
     """The hour in all its forms; `at` has a time zone."""
     if at is None:

@@ -11,7 +11,7 @@ from schemas.fhir_names import EVENT_SYSTEM, participant_of
 from schemas.fhir_structure import CARRIED_RESOURCES
 from schemas.profile.context import Resource
 from schemas.profile.events import EVENTS
-from schemas.profile.places import Placed
+from schemas.profile.places import PLACES, Placed
 from schemas.violation import Problem, problem
 
 _FULL_URL: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -26,6 +26,7 @@ class Parts:
     Attributes:
         by_url: resources by fullUrl.
         placed: every resource with its FHIRPath and its fullUrl (None when contained).
+        places: those that may name an organisation or a country.
         headers: every MessageHeader with its path.
         patients: every Patient that is an entry, with its path and fullUrl.
         header: the first entry if it is a MessageHeader, else `{}`.
@@ -37,6 +38,7 @@ class Parts:
 
     by_url: dict[str, Resource] = field(default_factory=dict)
     placed: list[Placed] = field(default_factory=list)
+    places: list[Placed] = field(default_factory=list)
     headers: list[Placed] = field(default_factory=list)
     patients: list[Placed] = field(default_factory=list)
     header: Resource = field(default_factory=dict)
@@ -79,36 +81,36 @@ def _place_entry(entry: Any, where: str, parts: Parts, found: list[Problem]) -> 
             problem("profile.entry-not-message", "invariant", f"{where}.{name}")
             for name in sorted(_NOT_IN_A_MESSAGE & entry.keys())
         )
+    url = entry.get("fullUrl")
+    if not isinstance(url, str) or _FULL_URL.fullmatch(url) is None:
+        found.append(problem("profile.full-url-form", "value", f"{where}.fullUrl"))
+    elif url in parts.by_url:
+        found.append(problem("profile.full-url-twice", "invariant", f"{where}.fullUrl"))
+    _place(resource, path, url if isinstance(url, str) else "", parts, found)
+    if "contained" in resource:
+        for index, inner in enumerate(resource["contained"]):
+            _place(inner, f"{path}.contained[{index}]", None, parts, found)
+
+
+def _place(
+    resource: Resource, path: str, url: str | None, parts: Parts, found: list[Problem]
+) -> None:
     kind = resource.get("resourceType")
     if kind not in _CARRIED:
         carried = ", ".join(sorted(_CARRIED - {"OperationOutcome"}))
         found.append(problem("profile.resource-not-carried", "not-supported", path, carried))
         return
-    url = _full_url(entry, where, parts, found)
     placed = (path, url, resource)
     parts.placed.append(placed)
-    if url is not None:
-        parts.by_url[url] = resource
+    if kind in PLACES:
+        parts.places.append(placed)
+    if url is None:
+        return
+    parts.by_url[url] = resource
     if kind == "Patient":
         parts.patients.append(placed)
     elif kind == "MessageHeader":
         parts.headers.append(placed)
-    if "contained" in resource:
-        parts.placed.extend(
-            (f"{path}.contained[{index}]", None, inner)
-            for index, inner in enumerate(resource["contained"])
-            if inner.get("resourceType") in _CARRIED
-        )
-
-
-def _full_url(entry: Resource, where: str, parts: Parts, found: list[Problem]) -> str | None:
-    url = entry.get("fullUrl")
-    if not isinstance(url, str) or _FULL_URL.fullmatch(url) is None:
-        found.append(problem("profile.full-url-form", "value", f"{where}.fullUrl"))
-        return url if isinstance(url, str) else None
-    if url in parts.by_url:
-        found.append(problem("profile.full-url-twice", "invariant", f"{where}.fullUrl"))
-    return url
 
 
 def _find_header(parts: Parts, found: list[Problem]) -> None:

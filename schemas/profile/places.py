@@ -13,7 +13,8 @@ from schemas.violation import Problem, Severity, problem
 
 #: WHO's extensions for the country of an event (DDCC), by the last part of their URL.
 _COUNTRY_EXTENSIONS = ("/DDCCCountryOfEvent", "/DDCCCountryOfVaccination")
-_PLACES = frozenset({"Location", "Organization"})
+#: Resources that may name an organisation or a country.
+PLACES = frozenset({"Location", "Organization", "PractitionerRole"})
 
 #: `(path, fullUrl or None when contained, resource)`.
 Placed = tuple[str, str | None, Resource]
@@ -71,7 +72,7 @@ def _countries(
 ) -> Iterator[tuple[str, str]]:
     for where, url, place in placed:
         address = place.get("address")
-        if address is None or place["resourceType"] not in _PLACES or (url and url == maker):
+        if address is None or (url is not None and url == maker):
             continue
         if isinstance(address, dict):
             if "country" in address:

@@ -30,7 +30,9 @@ def is_clean(  # noqa: C901 - one loop is what makes it cheap
         for key, value in node.items():
             kind = value.__class__
             if kind is str:
-                if key in _WATCHED and _is_suspect(key, value, urls):
+                if key in _WATCHED and (
+                    value in _LISTED or (key == "reference" and _is_astray(value, urls))
+                ):
                     return False
             elif kind is dict:
                 nodes.append(value)
@@ -51,7 +53,8 @@ def sweep_problems(resource: Resource, path: str, urls: Container[str] | None) -
         path: its FHIRPath.
         urls: fullUrls of the Bundle; None leaves references out.
     """
-    if urls is not None and _leads_nowhere(resource.get("reference"), urls):
+    reference = resource.get("reference")
+    if isinstance(reference, str) and _is_astray(reference, urls):
         yield problem("profile.reference-not-in-message", "not-found", f"{path}.reference")
     yield from _status_problems(resource, path)
     for key, value in resource.items():
@@ -63,14 +66,11 @@ def sweep_problems(resource: Resource, path: str, urls: Container[str] | None) -
                     yield from sweep_problems(member, f"{path}.{_named(key)}[{index}]", urls)
 
 
-def _is_suspect(key: str, value: str, urls: Container[str] | None) -> bool:
-    if key == "reference":
-        return urls is not None and value not in urls and not value.startswith("#")
-    return value in _LISTED
-
-
-def _leads_nowhere(reference: Any, urls: Container[str]) -> bool:
-    return isinstance(reference, str) and _is_suspect("reference", reference, urls)
+def _is_astray(reference: str, urls: Container[str] | None) -> bool:
+    """Whether a literal reference leads out of the Bundle; `#` leads into its own resource."""
+    if urls is None or reference in urls:
+        return False
+    return not reference.startswith("#")
 
 
 def _names_status(extensions: list[Any]) -> bool:
