@@ -71,7 +71,7 @@ def check_concept(
 def _coding_problems(
     codings: list[dict[str, Any]], role: Role, path: str, most: Severity
 ) -> Iterator[Problem]:
-    verdicts = [judge_coding(role, one.get("system"), one.get("code")) for one in codings]
+    verdicts = [_verdict(role, one.get("system"), one.get("code")) for one in codings]
     worst: Severity = "warning" if not _FITS.isdisjoint(verdicts) else most
     for index, verdict in enumerate(verdicts):
         if verdict == "known":
@@ -86,6 +86,13 @@ def _coding_problems(
             _systems_of(role),
             severity=worst,
         )
+
+
+def _verdict(role: Role, system: str | None, code: str | None) -> Verdict:
+    """The terminology's verdict, but a LOINC answer (`LA…`) is what a result may be."""
+    verdict = judge_coding(role, system, code)
+    is_answer = role == "result" and code is not None and code.startswith("LA")
+    return "unknown-code" if verdict == "part-code" and is_answer else verdict
 
 
 @cache
