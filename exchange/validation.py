@@ -4,12 +4,13 @@ Two levels: `structure`, valid FHIR R4 4.0.1; `profile`, what this exchange acce
 and `bhx validate` judge alike, because both come here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from exchange.errors import InvalidRecord, MalformedMessage
 from schemas.fhir_message import FhirMessage, read_message
+from schemas.profile.profile import profile_problems
 from schemas.structure.elements import is_resource_type
 from schemas.structure.reading import read_resource
 from schemas.violation import Problem, SchemaViolation
@@ -53,7 +54,7 @@ def judge(data: bytes, *, level: Level, at: datetime, max_bytes: int) -> Judgeme
     structure = Judgement(_type_of(tree), tuple(problems))
     if level == "structure" or not structure.is_valid:
         return structure
-    return Judgement(structure.resource_type, (*problems, *_profile_problems(tree, at)))
+    return Judgement(structure.resource_type, (*problems, *profile_problems(tree, at)))
 
 
 def read_record(data: bytes, *, at: datetime, max_bytes: int) -> FhirMessage:
@@ -70,16 +71,10 @@ def read_record(data: bytes, *, at: datetime, max_bytes: int) -> FhirMessage:
     if any(one.is_error for one in problems):
         raise InvalidRecord(problems)
     try:
-        return read_message(tree)
+        message = read_message(tree, at)
     except SchemaViolation as violation:
         raise InvalidRecord(violation.problems) from None
-
-
-def _profile_problems(tree: Any, at: datetime) -> tuple[Problem, ...]:
-    try:
-        return read_message(tree).warnings
-    except SchemaViolation as violation:
-        return tuple(violation.problems)
+    return replace(message, warnings=(*problems, *message.warnings)) if problems else message
 
 
 def _type_of(tree: Any) -> str | None:

@@ -172,6 +172,11 @@ def patient(*documents: str) -> dict[str, Any]:
     }
 
 
+def post() -> dict[str, Any]:
+    """Who answers for a record, and in which country."""
+    return {"resourceType": "Organization", "name": "Post", "address": [{"country": "KZ"}]}
+
+
 def vaccination(
     *others: dict[str, Any],
     source: str = ALA,
@@ -203,7 +208,7 @@ def vaccination(
         source_name="Test post",
         destinations=destinations,
         focus=immunization,
-        others=[patient(*documents), *others],
+        others=[patient(*documents), post(), *others],
         message_id=message_id,
         timestamp=NOON,
     )

@@ -1,0 +1,87 @@
+"""Everything that is wrong with a message, and what it says when nothing is."""
+
+from datetime import datetime
+
+from schemas.consent_record import ConsentStatement, read_consent
+from schemas.profile.context import Resource, context_of
+from schemas.profile.dates import Received, check_past, received_at
+from schemas.profile.parts import Parts, find_parts
+from schemas.profile.record import check_record
+from schemas.profile.resource import check_resource
+from schemas.profile.sweep import is_clean, sweep_problems
+from schemas.violation import Problem, SchemaViolation, problem
+
+
+def judge_message(
+    bundle: Resource, at: datetime | None
+) -> tuple[Parts, list[ConsentStatement], list[Problem]]:
+    """What a Bundle of type message holds, its consents, and all problems in their order.
+
+    Args:
+        bundle: structurally valid.
+        at: when it was received; None leaves out what depends on it.
+    """
+    found: list[Problem] = []
+    received = received_at(at)
+    _check_timestamp(bundle, received, found)
+    parts = find_parts(bundle, found)
+    context = context_of(parts.patient, received, parts.by_url)
+    consents: list[ConsentStatement] = []
+    for path, url, resource in parts.placed:
+        if resource["resourceType"] == "Consent":
+            _read_consent(resource, path, parts, consents, found)
+        elif url is not None or resource["resourceType"] != "Patient":
+            check_resource(resource, path, context, found)
+    check_record(parts, found)
+    _check_version(parts, received, found)
+    _sweep(bundle, parts, found)
+    return parts, consents, found
+
+
+def _check_timestamp(bundle: Resource, received: Received | None, found: list[Problem]) -> None:
+    timestamp = bundle.get("timestamp")
+    if timestamp is None:
+        found.append(
+            problem(
+                "profile.timestamp-missing", "incomplete", "Bundle.timestamp", severity="warning"
+            )
+        )
+    else:
+        check_past(timestamp, "Bundle.timestamp", received, found)
+
+
+def _check_version(parts: Parts, received: Received | None, found: list[Problem]) -> None:
+    """A version of tomorrow would make every correction until then look stale."""
+    updated = {} if parts.focus is None else parts.focus.get("meta", {})
+    if "lastUpdated" in updated:
+        path = f"{parts.focus_path}.meta.lastUpdated"
+        check_past(updated["lastUpdated"], path, received, found)
+
+
+def _read_consent(
+    resource: Resource,
+    path: str,
+    parts: Parts,
+    consents: list[ConsentStatement],
+    found: list[Problem],
+) -> None:
+    if resource.get("patient", {}).get("reference") != parts.patient_url:
+        found.append(
+            problem("profile.consent-about-patient", "business-rule", f"{path}.patient.reference")
+        )
+    try:
+        consents.append(read_consent(resource, path))
+    except SchemaViolation as violation:
+        found.extend(violation.problems)
+
+
+def _sweep(bundle: Resource, parts: Parts, found: list[Problem]) -> None:
+    """The walk over everything; contained resources lie inside their holders."""
+    entries = [placed for placed in parts.placed if placed[1] is not None]
+    if is_clean([resource for _, _, resource in entries], parts.by_url):
+        return
+    for path, _, resource in entries:
+        problems = sweep_problems(resource, path, parts.by_url)
+        # A focus that leads nowhere was told already.
+        told = f"{path}.focus" if resource is parts.header else None
+        found.extend(one for one in problems if told is None or told not in one.expression)
