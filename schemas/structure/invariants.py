@@ -78,9 +78,10 @@ def _not_both(first: str, second: str) -> Callable[[Node], bool]:
 
 def _is_ordered(low: str, high: str) -> bool:
     """Whether a start can lie before an end; a partial date means its whole span."""
-    shared = min(len(low), len(high))
-    if "T" not in low and "T" not in high and low[:shared] <= high[:shared]:
-        return True
+    if "T" not in low and "T" not in high:
+        # Dates of one calendar: where both are precise, no time zone puts them in another order.
+        shared = min(len(low), len(high))
+        return low[:shared] <= high[:shared]
     try:
         return instant_at_start(low) <= instant_at_end(high)
     except SchemaViolation:
@@ -271,7 +272,7 @@ def _entries_have(name: str, types: frozenset[str]) -> Callable[[Node], bool]:
 
 
 def _bdl_1(bundle: Node) -> bool:
-    return "total" not in bundle or bundle.get("type") in {"searchset", "history"}
+    return not exists(bundle, "total") or bundle.get("type") in {"searchset", "history"}
 
 
 def _bdl_2(bundle: Node) -> bool:
@@ -325,7 +326,9 @@ def _first_is(bundle_type: str, resource_type: str) -> Callable[[Node], bool]:
 
 def _bdl_9(bundle: Node) -> bool:
     identifier = bundle.get("identifier", {})
-    return bundle.get("type") != "document" or ("system" in identifier and "value" in identifier)
+    return bundle.get("type") != "document" or (
+        exists(identifier, "system") and exists(identifier, "value")
+    )
 
 
 _BUNDLE_INVARIANTS: Final = (
