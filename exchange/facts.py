@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from exchange.errors import ConflictingMessage
 from exchange.model import ConsentOnFile, MessageIdentity, Outbox, StandingDecision, Subject
-from schemas.violation import Problem
+from schemas.violation import problem
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,11 +40,7 @@ class Facts:
         standing = self.standing.get(identity)
         if standing is not None and standing.digest != digest:
             raise ConflictingMessage(
-                Problem(
-                    "duplicate",
-                    "MessageHeader.id",
-                    "This id was used for another message: give the new one a new id.",
-                )
+                problem("message.id-used", "duplicate", "MessageHeader.id")
             )
         return standing
 

@@ -25,7 +25,7 @@ from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
 from schemas.participant import Participant
 from schemas.strict_json import read_json
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 MOST_AHEAD = timedelta(minutes=5)
 
@@ -85,13 +85,7 @@ class MessageOpener:
 
 def _envelope(received: ReceivedMessage) -> Envelope:
     if received.signature is None:
-        raise MalformedMessage(
-            Problem(
-                "required",
-                "x-jws-signature",
-                "Send the detached JWS over the exact body bytes in x-jws-signature.",
-            )
-        )
+        raise MalformedMessage(problem("envelope.missing", "required", "x-jws-signature"))
     try:
         return open_envelope(received.signature)
     except SchemaViolation as violation:
@@ -100,20 +94,14 @@ def _envelope(received: ReceivedMessage) -> Envelope:
 
 def _require_same_party(envelope: Envelope, received: ReceivedMessage) -> None:
     if received.authenticated_as not in {None, envelope.header.issuer}:
-        raise UntrustedSender(
-            Problem(
-                "security",
-                "x-jws-signature.iss",
-                "The issuer must be the participant that the connection is authenticated as.",
-            )
-        )
+        raise UntrustedSender(problem("sender.other-party", "security", "x-jws-signature.iss"))
 
 
 def _require_current(envelope: Envelope, publisher: Participant, at: datetime) -> None:
     header = envelope.header
     if header.content_type != FHIR_JSON:
         raise UntrustedSender(
-            Problem("security", "x-jws-signature.cty", f"Sign with cty {FHIR_JSON}.")
+            problem("envelope.sign-with", "security", "x-jws-signature.cty", FHIR_JSON)
         )
     oldest = at - timedelta(hours=publisher.max_message_age_hours)
     try:
@@ -121,29 +109,11 @@ def _require_current(envelope: Envelope, publisher: Participant, at: datetime) -
     except (OverflowError, ValueError, OSError):
         issued_at = datetime.max.replace(tzinfo=UTC)
     if issued_at > at + MOST_AHEAD:
-        raise UntrustedSender(
-            Problem(
-                "security",
-                "x-jws-signature.iat",
-                "The time of signing lies in the future: set the clock and sign again.",
-            )
-        )
+        raise UntrustedSender(problem("sender.clock-ahead", "security", "x-jws-signature.iat"))
     if issued_at < oldest:
-        raise UntrustedSender(
-            Problem(
-                "expired",
-                "x-jws-signature.iat",
-                "The signature is older than the directory allows: sign again.",
-            )
-        )
+        raise UntrustedSender(problem("sender.too-old", "expired", "x-jws-signature.iat"))
 
 
 def _require_same_id(envelope: Envelope, message_id: str) -> None:
     if envelope.header.message_id != message_id:
-        raise InvalidRecord(
-            Problem(
-                "business-rule",
-                "MessageHeader.id",
-                "The jti that was signed must be the MessageHeader's id.",
-            )
-        )
+        raise InvalidRecord(problem("message.other-id", "business-rule", "MessageHeader.id"))

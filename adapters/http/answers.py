@@ -41,13 +41,13 @@ class ProblemResponse(JSONResponse):
 
 
 _HTTP_TELLINGS = {
-    401: Telling(401, "login", "not-logged-in", "Log in and send the access token."),
-    403: Telling(403, "forbidden", "not-allowed", "The access token does not allow this."),
-    404: Telling(404, "not-found", "not-found", "There is nothing of that name."),
-    405: Telling(405, "not-supported", "method-not-allowed", "Use a method that Allow names."),
-    413: Telling(413, "too-long", "too-long", "The body is longer than this exchange reads."),
-    415: Telling(415, "not-supported", "encoded-body", "Send the body as it is, unencoded."),
-    422: Telling(422, "value", "invalid-request", "A parameter is missing or not of its form."),
+    401: Telling(401, "login", "not-logged-in", "title.not-logged-in"),
+    403: Telling(403, "forbidden", "not-allowed", "title.not-allowed"),
+    404: Telling(404, "not-found", "not-found", "title.not-found"),
+    405: Telling(405, "not-supported", "method-not-allowed", "title.method-not-allowed"),
+    413: Telling(413, "too-long", "too-long", "title.too-long"),
+    415: Telling(415, "not-supported", "encoded-body", "title.encoded-body"),
+    422: Telling(422, "value", "invalid-request", "title.invalid-request"),
 }
 
 
