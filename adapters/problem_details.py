@@ -17,7 +17,8 @@ from exchange.errors import (
     Unavailable,
     UntrustedSender,
 )
-from schemas.violation import Problem
+from schemas.sentences.catalogue import LANGUAGES, say
+from schemas.violation import Problem, problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,47 +29,34 @@ class Telling:
         status: HTTP status.
         code: OperationOutcome.issue.code, where the error brings no problems of its own.
         reason: stable public word.
-        title: what it means for whoever asked.
+        sentence: what it means for whoever asked, as a key of the catalogue.
     """
 
     status: int
     code: str
     reason: str
-    title: str
+    sentence: str
+
+    @property
+    def problem(self) -> Problem:
+        """The row as a problem of its own, where the error brings none."""
+        return problem(self.sentence, self.code, "Bundle")
 
 
 TELLINGS: Mapping[type[ExchangeError], Telling] = {
-    MalformedMessage: Telling(
-        400, "structure", MalformedMessage.reason, "This is not a signed message."
-    ),
-    UntrustedSender: Telling(
-        403, "security", UntrustedSender.reason, "The sender is not trusted here."
-    ),
-    InvalidRecord: Telling(
-        422, "invalid", InvalidRecord.reason, "The document is not one this exchange carries."
-    ),
-    ConsentRefused: Telling(
-        403, "forbidden", ConsentRefused.reason, "No basis allows any recipient."
-    ),
-    NoRecipient: Telling(
-        422, "not-supported", NoRecipient.reason, "Nobody here asked for this record."
-    ),
-    ConflictingMessage: Telling(
-        409, "conflict", ConflictingMessage.reason, "This message id stands for other bytes."
-    ),
-    Unavailable: Telling(
-        503, "transient", "unavailable", "The exchange cannot answer now: send the same again."
-    ),
-    IntegrityBroken: Telling(
-        500, "exception", "internal-error", "The exchange failed; its operator was told."
-    ),
-    ConfigurationError: Telling(
-        500, "exception", "internal-error", "The exchange failed; its operator was told."
-    ),
+    MalformedMessage: Telling(400, "structure", MalformedMessage.reason, "title.malformed-message"),
+    UntrustedSender: Telling(403, "security", UntrustedSender.reason, "title.untrusted-sender"),
+    InvalidRecord: Telling(422, "invalid", InvalidRecord.reason, "title.invalid-record"),
+    ConsentRefused: Telling(403, "forbidden", ConsentRefused.reason, "title.consent-refused"),
+    NoRecipient: Telling(422, "not-supported", NoRecipient.reason, "title.no-recipient"),
+    ConflictingMessage: Telling(409, "conflict", ConflictingMessage.reason, "title.message-reused"),
+    Unavailable: Telling(503, "transient", "unavailable", "title.unavailable"),
+    IntegrityBroken: Telling(500, "exception", "internal-error", "title.internal-error"),
+    ConfigurationError: Telling(500, "exception", "internal-error", "title.internal-error"),
 }
 
 #: What is not in the table is a bug.
-BUG = Telling(500, "exception", "internal-error", "The exchange failed; its operator was told.")
+BUG = Telling(500, "exception", "internal-error", "title.internal-error")
 
 #: How long a client waits before it sends the same again.
 RETRY_AFTER_SECONDS = 5
@@ -95,20 +83,25 @@ def problems_of(error: BaseException) -> tuple[Problem, ...]:
     """What to mend: a refusal's own problems, else the one sentence of its row."""
     if isinstance(error, Refusal):
         return error.problems
-    telling = telling_of(error)
-    return (Problem(telling.code, "Bundle", telling.title),)
+    return (telling_of(error).problem,)
 
 
 def problem_details(
-    status: int, reason: str, title: str, problems: Sequence[Problem] = ()
+    telling: Telling, problems: Sequence[Problem] = (), language: str = LANGUAGES[0]
 ) -> dict[str, Any]:
     """An RFC 9457 problem document; `reason` and `problems` are members of our own."""
     return {
-        "type": f"urn:bhx:problem:{reason}",
-        "title": title,
-        "status": status,
-        "reason": reason,
+        "type": f"urn:bhx:problem:{telling.reason}",
+        "title": say(telling.sentence, language=language),
+        "status": telling.status,
+        "reason": telling.reason,
         "problems": [
-            {"code": one.code, "expression": one.expression, "text": one.text} for one in problems
+            {
+                "severity": one.severity,
+                "code": one.code,
+                "expression": one.expression,
+                "text": one.text_in(language),
+            }
+            for one in problems
         ],
     }

@@ -16,7 +16,7 @@ from exchange.signing import verify_detached
 from exchange.trail.checkpoint import NoteSigner
 from schemas.acknowledgement import Acknowledgement
 from schemas.envelope import ACKNOWLEDGEMENT, Envelope, open_envelope
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class AcknowledgementDesk:
             raise MalformedMessage(violation.problems) from None
         issuer = envelope.header.issuer
         if received.authenticated_as not in {None, issuer}:
-            raise _untrusted("iss", "The issuer must be the party the connection is of.")
+            raise _untrusted("acknowledgement.other-party", "iss")
         subscriber = directory.require_active(issuer, "subscriber")
         key = directory.require_key(subscriber, envelope.header.key_id, at)
         verify_detached(envelope, received.body, key)
@@ -80,16 +80,16 @@ class AcknowledgementDesk:
         except SchemaViolation as violation:
             raise MalformedMessage(violation.problems) from None
         if statement.subscriber != issuer:
-            raise _untrusted("iss", "A subscriber acknowledges for itself only.")
+            raise _untrusted("acknowledgement.for-another", "iss")
         return statement
 
 
 def _require_current(envelope: Envelope, oldest: datetime, at: datetime) -> None:
     if envelope.header.content_type != ACKNOWLEDGEMENT:
-        raise _untrusted("cty", f"Sign with cty {ACKNOWLEDGEMENT}.")
+        raise _untrusted("envelope.sign-with", "cty", ACKNOWLEDGEMENT)
     issued_at = datetime.fromtimestamp(envelope.header.issued_at, UTC)
     if not oldest <= issued_at <= at + MOST_AHEAD:
-        raise _untrusted("iat", "The time of signing is too far from now: sign again.")
+        raise _untrusted("acknowledgement.too-far", "iat")
 
 
 async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[str]:
@@ -99,11 +99,7 @@ async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[s
         row = rows.get(delivery_id)
         if row is None or row.released is None or row.pending.subscriber != statement.subscriber:
             raise InvalidRecord(
-                Problem(
-                    "not-found",
-                    "Acknowledgement.deliveries",
-                    "Acknowledge only deliveries that this exchange made to you.",
-                )
+                problem("acknowledgement.not-yours", "not-found", "Acknowledgement.deliveries")
             )
     return [one for one in dict.fromkeys(statement.deliveries) if not rows[one].acknowledged]
 
@@ -114,5 +110,5 @@ def statement_digest(body: bytes, signature: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(signed).digest()).rstrip(b"=").decode()
 
 
-def _untrusted(member: str, text: str) -> UntrustedSender:
-    return UntrustedSender(Problem("security", f"x-jws-signature.{member}", text))
+def _untrusted(sentence: str, member: str, *words: str) -> UntrustedSender:
+    return UntrustedSender(problem(sentence, "security", f"x-jws-signature.{member}", *words))

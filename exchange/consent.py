@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from exchange.errors import ConsentRefused
 from exchange.model import Basis, ConsentOnFile, Entitlement, Recipient
 from schemas.consent_record import ConsentStatement
-from schemas.violation import Problem
+from schemas.violation import problem
 
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -45,14 +45,7 @@ def entitlements_of(
         for purpose, basis in _first_allowed(recipient, record_type, consents, at)
     )
     if not entitled:
-        raise ConsentRefused(
-            Problem(
-                "forbidden",
-                "Consent",
-                "No consent on file allows this: send the traveller's consent for these "
-                "recipients and purposes, in this message or before it.",
-            )
-        )
+        raise ConsentRefused(problem("consent.no-basis", "forbidden", "Consent"))
     return entitled
 
 

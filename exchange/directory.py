@@ -8,7 +8,7 @@ from datetime import datetime
 from exchange.errors import UntrustedSender
 from exchange.signing import VerifyingKey
 from schemas.participant import Participant, Role
-from schemas.violation import Problem
+from schemas.violation import problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class Directory:
         """
         participant = self._participants.get(participant_id)
         if participant is None:
-            raise _untrusted("iss", "This exchange has admitted no participant of that id.")
+            raise _untrusted("sender.unknown", "iss")
         if participant.suspended:
-            raise _untrusted("iss", "The participant is suspended: ask the exchange's operator.")
+            raise _untrusted("sender.suspended", "iss")
         if role not in participant.roles:
-            raise _untrusted("iss", f"The participant was not admitted with the role {role}.")
+            raise _untrusted("sender.role", "iss", role)
         return participant
 
     def require_key(self, participant: Participant, key_id: str, at: datetime) -> VerifyingKey:
@@ -77,15 +77,13 @@ class Directory:
         listed = participant.key(key_id)
         key = self._keys.get((participant.id, key_id))
         if listed is None or key is None:
-            raise _untrusted("kid", "The participant has no signing key of that kid: admit it.")
+            raise _untrusted("sender.unknown-key", "kid")
         if listed.revoked_at is not None:
-            raise _untrusted("kid", "That key was revoked: sign with a current key.")
+            raise _untrusted("sender.revoked-key", "kid")
         if not listed.is_usable_at(at):
-            raise _untrusted(
-                "kid", "That key is outside its validity: rotate the key, or check its dates."
-            )
+            raise _untrusted("sender.key-not-valid", "kid")
         return key
 
 
-def _untrusted(member: str, text: str) -> UntrustedSender:
-    return UntrustedSender(Problem("security", f"x-jws-signature.{member}", text))
+def _untrusted(sentence: str, member: str, *words: str) -> UntrustedSender:
+    return UntrustedSender(problem(sentence, "security", f"x-jws-signature.{member}", *words))

@@ -17,7 +17,7 @@ from exchange.model import (
     StandingDecision,
     Subject,
 )
-from schemas.violation import Problem
+from schemas.violation import problem
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,13 +48,7 @@ class Facts:
         """
         standing = self.standing.get(identity)
         if standing is not None and standing.digest != digest:
-            raise ConflictingMessage(
-                Problem(
-                    "duplicate",
-                    "MessageHeader.id",
-                    "This id was used for another message: give the new one a new id.",
-                )
-            )
+            raise ConflictingMessage(problem("message.id-used", "duplicate", "MessageHeader.id"))
         return standing
 
     def known_subjects(self, tokens: Iterable[bytes]) -> tuple[Subject, ...]:

@@ -168,10 +168,7 @@ def _receipt(decision: StandingDecision, proven: ProvenEntry) -> Receipt:
         message=decision.identity.message_id,
         outcome=decision.outcome,
         reason=decision.reason,
-        issues=tuple(
-            ReceiptIssue(code=one.code, expression=one.expression, text=one.text)
-            for one in decision.problems
-        ),
+        issues=tuple(ReceiptIssue.of(one) for one in decision.problems),
         decided_at=entry_time(decision.decided_at),
         entry=proven.entry,
         proof=proven.proof,

@@ -120,7 +120,7 @@ class Recording:
                 digest=opened.digest,
                 outcome="accepted",
                 reason=None,
-                problems=(),
+                problems=opened.message.warnings,
                 decided_at=self.at,
                 entry_index=index,
                 tree_size=0,

@@ -4,7 +4,7 @@ from exchange.directory import Directory
 from exchange.errors import NoRecipient
 from exchange.model import OpenedMessage, Recipient
 from schemas.participant import Participant, Subscription
-from schemas.violation import Problem
+from schemas.violation import problem
 
 
 def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipient, ...]:
@@ -32,13 +32,7 @@ def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipien
         purposes[named.id] = tuple(dict.fromkeys(purposes.get(named.id, ()) + named.purposes))
     purposes.pop(opened.identity.publisher, None)
     if not purposes:
-        raise NoRecipient(
-            Problem(
-                "not-supported",
-                "MessageHeader.destination",
-                "Nobody subscribes to such records here: name a destination.",
-            )
-        )
+        raise NoRecipient(problem("routing.nobody", "not-supported", "MessageHeader.destination"))
     return tuple(Recipient(name, purposes[name]) for name in sorted(purposes))
 
 
@@ -55,10 +49,10 @@ def _require_subscriber(directory: Directory, name: str, index: int) -> Particip
     participant = directory.participant(name)
     if participant is None or participant.suspended or "subscriber" not in participant.roles:
         raise NoRecipient(
-            Problem(
+            problem(
+                "routing.no-such-subscriber",
                 "not-found",
                 f"MessageHeader.destination[{index}].endpoint",
-                "No such subscriber is admitted here: correct or leave out this destination.",
             )
         )
     return participant

@@ -27,7 +27,7 @@ from schemas.envelope import (
     write_protected,
 )
 from schemas.jwk import PRIVATE_MEMBERS, PublicJwk, read_base64url, write_base64url
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 _ES256 = ec.ECDSA(SHA256())
 _SCALAR_BYTES = 32
@@ -129,18 +129,18 @@ class VerifyingKey:
                 is not on the curve, or the point makes signatures deniable.
         """
         if jwk.crv not in {"Ed25519", "P-256"}:
-            raise _untrusted("This key is for login only: sign with an Ed25519 or P-256 key.")
+            raise _untrusted("signature.login-key")
         x = read_base64url(jwk.x or "", "x")
         if jwk.crv == "Ed25519":
             y = int.from_bytes(x, "little") % 2**255
             if y % _ED25519_PRIME in _SMALL_ORDER_Y:
-                raise _untrusted("This key is too weak to bind its owner: replace it.")
+                raise _untrusted("signature.weak-key")
             return cls("Ed25519", Ed25519PublicKey.from_public_bytes(x))
         point = b"\x04" + x + read_base64url(jwk.y or "", "y")
         try:
             public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         except ValueError:
-            raise _untrusted("This key is not a point of P-256: replace it.") from None
+            raise _untrusted("signature.not-on-curve") from None
         return cls("ES256", public)
 
     def verify(self, signature: bytes, data: bytes) -> None:
@@ -155,9 +155,7 @@ class VerifyingKey:
             else:
                 self._public.verify(_der(signature), data, _ES256)
         except InvalidSignature:
-            raise _untrusted(
-                "The signature does not fit these bytes and this key: sign the exact body sent."
-            ) from None
+            raise _untrusted("signature.does-not-hold") from None
 
 
 def sign_detached(
@@ -194,7 +192,7 @@ def verify_detached(envelope: Envelope, body: bytes, key: VerifyingKey) -> None:
         UntrustedSender: the algorithm is not the key's, or the signature does not hold.
     """
     if envelope.header.algorithm != key.algorithm:
-        raise _untrusted("alg is not the algorithm of the key that kid names.", ".alg")
+        raise _untrusted("signature.other-algorithm", ".alg")
     key.verify(envelope.signature, signing_input(envelope.protected, body))
 
 
@@ -240,5 +238,5 @@ def _malformed_private_key() -> ConfigurationError:
     )
 
 
-def _untrusted(text: str, member: str = "") -> UntrustedSender:
-    return UntrustedSender(Problem("security", SIGNATURE_HEADER + member, text))
+def _untrusted(sentence: str, member: str = "") -> UntrustedSender:
+    return UntrustedSender(problem(sentence, "security", SIGNATURE_HEADER + member))

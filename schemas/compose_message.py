@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from schemas.fhir_names import EVENT_CODES, EVENT_SYSTEM, endpoint_of
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 Resource = Mapping[str, Any]
 
@@ -72,21 +72,23 @@ def compose_message(
     return _json_bytes(bundle)
 
 
-def _violation(code: str, expression: str, text: str) -> SchemaViolation:
-    return SchemaViolation(Problem(code, expression, text))
+def _violation(sentence: str, code: str, expression: str, *words: str) -> SchemaViolation:
+    return SchemaViolation(problem(sentence, code, expression, *words))
 
 
 def _require_header_values(event: str, message_id: str, timestamp: datetime) -> None:
     if event not in EVENT_CODES:
         raise _violation(
+            "compose.event",
             "not-supported",
             "MessageHeader.eventCoding.code",
-            f"Use an event of {EVENT_SYSTEM}: {', '.join(EVENT_CODES)}.",
+            EVENT_SYSTEM,
+            ", ".join(EVENT_CODES),
         )
     if not _is_uuid(message_id):
-        raise _violation("value", "MessageHeader.id", "The message id is a lower-case UUID.")
+        raise _violation("compose.message-id", "value", "MessageHeader.id")
     if timestamp.utcoffset() is None:
-        raise _violation("value", "Bundle.timestamp", "The timestamp needs a time zone.")
+        raise _violation("compose.timestamp", "value", "Bundle.timestamp")
 
 
 def _is_uuid(text: object) -> bool:
@@ -102,14 +104,12 @@ def _full_urls(resources: Sequence[Resource], message_id: UUID) -> list[str]:
         kind, local = resource.get("resourceType"), resource.get("id")
         if not isinstance(kind, str):
             raise _violation(
-                "structure", f"Bundle.entry[{index + 1}].resource", "A resource has a resourceType."
+                "compose.resource-type", "structure", f"Bundle.entry[{index + 1}].resource"
             )
         name = f"{kind}/{local}" if local is not None else f"{kind}#{index}"
         urls.append(f"urn:uuid:{local if _is_uuid(local) else uuid5(message_id, name)}")
     if len(set(urls)) != len(urls) or f"urn:uuid:{message_id}" in urls:
-        raise _violation(
-            "invariant", "Bundle.entry.fullUrl", "Each fullUrl occurs once in a Bundle (bdl-7)."
-        )
+        raise _violation("compose.full-url-twice", "invariant", "Bundle.entry.fullUrl")
     return urls
 
 
@@ -147,7 +147,7 @@ def _json_bytes(tree: Any) -> bytes:
         return "".join(_json(tree)).encode()
     except UnicodeEncodeError:
         # The codec's own error quotes the text; it must not travel further.
-        raise _violation("value", "Bundle", "Text must be Unicode without surrogates.") from None
+        raise _violation("compose.surrogate", "value", "Bundle") from None
 
 
 def _json(value: Any) -> Iterator[str]:
@@ -175,6 +175,4 @@ def _json_scalar(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, str | bool | int):
         return json.dumps(value, ensure_ascii=False)
-    raise _violation(
-        "structure", "Bundle", "A resource holds text, numbers, booleans, lists and objects only."
-    )
+    raise _violation("compose.not-json", "structure", "Bundle")

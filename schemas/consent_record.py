@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.fhir_names import PARTICIPANT_IDENTIFIERS
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 ConsentStatus = Literal["active", "inactive", "rejected", "entered-in-error", "draft", "proposed"]
 
@@ -96,22 +96,10 @@ def read_consent(resource: dict[str, Any], expression: str) -> ConsentStatement:
         SchemaViolation: it lacks what every enforceable consent must have.
     """
     if resource.get("status") not in _STATUSES:
-        raise SchemaViolation(
-            Problem(
-                "code-invalid",
-                f"{expression}.status",
-                "Consent.status must be a code of http://hl7.org/fhir/consent-state-codes.",
-            )
-        )
+        raise SchemaViolation(problem("consent.status", "code-invalid", f"{expression}.status"))
     given_at = resource.get("dateTime")
     if not isinstance(given_at, str):
-        raise SchemaViolation(
-            Problem(
-                "required",
-                f"{expression}.dateTime",
-                "Say when the traveller decided: Consent.dateTime orders the versions.",
-            )
-        )
+        raise SchemaViolation(problem("consent.date-time", "required", f"{expression}.dateTime"))
     provision = resource.get("provision") or {}
     period = provision.get("period") or {}
     recipients, recipients_understood = _recipients(provision)
@@ -153,13 +141,7 @@ def _identity(resource: dict[str, Any], expression: str) -> str:
             return f"{identifier.get('system', '')}|{identifier['value']}"
     if "id" in resource:
         return f"|{resource['id']}"
-    raise SchemaViolation(
-        Problem(
-            "required",
-            f"{expression}.identifier",
-            "Give the consent an identifier, so that a later withdrawal can name it.",
-        )
-    )
+    raise SchemaViolation(problem("consent.identifier", "required", f"{expression}.identifier"))
 
 
 def _decision(resource: dict[str, Any], provision: dict[str, Any]) -> tuple[bool, bool]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from schemas.strict_json import read_json
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 from schemas.wire_json import WireBytes, WireDocument
 
 DELIVERY_HEADER = "bhx-delivery"
@@ -75,9 +75,7 @@ class Delivery(WireDocument):
         """
         statement, signature = headers.get(DELIVERY_HEADER), headers.get(SIGNATURE_HEADER)
         if not isinstance(statement, str):
-            raise SchemaViolation(
-                Problem("required", DELIVERY_HEADER, "A delivery states itself in this header.")
-            )
+            raise SchemaViolation(problem("delivery.no-header", "required", DELIVERY_HEADER))
         values = cls._statement_values(statement.encode())
         if values.get("state") == "released":
             values["body"] = body
@@ -89,6 +87,6 @@ class Delivery(WireDocument):
         values = read_json(statement)
         if not isinstance(values, dict):
             raise SchemaViolation(
-                Problem("structure", DELIVERY_HEADER, "The header holds one JSON object.")
+                problem("delivery.header-not-object", "structure", DELIVERY_HEADER)
             )
         return values

@@ -6,13 +6,13 @@ is canonicalised (STANDARDS 4.2, 4.6). Nothing here is trusted yet: a key has to
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NoReturn
 
 from schemas.jwk import read_base64url, write_base64url
 from schemas.participant import PARTICIPANT_ID
 from schemas.strict_json import read_json
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 Algorithm = Literal["Ed25519", "ES256"]
 
@@ -80,14 +80,14 @@ def open_envelope(jws: str) -> Envelope:
         SchemaViolation: it is not one, or asks for something that this exchange does not do.
     """
     if len(jws) > MAX_CHARACTERS:
-        _refuse("too-long", None, f"Send at most {MAX_CHARACTERS} characters.")
+        _refuse("envelope.too-long", "too-long", None, str(MAX_CHARACTERS))
     protected, separator, signature_text = jws.partition("..")
     if not separator:
-        _refuse("structure", None, "Send a detached JWS: header, two dots, signature (RFC 7797).")
+        _refuse("envelope.not-detached", "structure", None)
     header = _read_protected(protected)
     signature = read_base64url(signature_text, SIGNATURE_HEADER)
     if len(signature) != SIGNATURE_BYTES:
-        _refuse("structure", None, "The signature must be 64 bytes: Ed25519, or raw r and s.")
+        _refuse("envelope.signature-length", "structure", None)
     return Envelope(header=header, protected=protected, signature=signature)
 
 
@@ -123,49 +123,49 @@ def _read_protected(protected: str) -> ProtectedHeader:
         members = read_json(text, max_bytes=MAX_CHARACTERS, max_depth=8)
     except SchemaViolation as violation:
         raise SchemaViolation(
-            [Problem(p.code, SIGNATURE_HEADER, p.text) for p in violation.problems]
+            [replace(one, expression=SIGNATURE_HEADER) for one in violation.problems]
         ) from None
     if not isinstance(members, dict):
-        _refuse("structure", None, "The protected header must be a JSON object.")
+        _refuse("envelope.header-not-object", "structure", None)
     return _header_from(members)
 
 
 def _header_from(members: dict[str, Any]) -> ProtectedHeader:
     _require_extensions(members)
     if members.get("typ", _TYPE) != _TYPE:
-        _refuse("value", "typ", f"typ must be {_TYPE}, or be left out.")
+        _refuse("envelope.type", "value", "typ", _TYPE)
     algorithm = members.get("alg")
     if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
-        _refuse("not-supported", "alg", "Sign with Ed25519 or ES256.")
-    issuer = _text(members, "iss", PARTICIPANT_ID, "a participant id")
+        _refuse("envelope.algorithm", "not-supported", "alg")
+    issuer = _text(members, "iss", PARTICIPANT_ID, "envelope.issuer")
     if len(issuer) > _MOST_ISSUER_CHARACTERS:
-        _refuse("value", "iss", f"iss has at most {_MOST_ISSUER_CHARACTERS} characters.")
+        _refuse("envelope.long-issuer", "value", "iss", str(_MOST_ISSUER_CHARACTERS))
     return ProtectedHeader(
         algorithm=_ALGORITHMS[algorithm],
-        key_id=_text(members, "kid", _KEY_ID, "the id of the signing key"),
+        key_id=_text(members, "kid", _KEY_ID, "envelope.key-id"),
         issued_at=_seconds(members),
-        message_id=_text(members, "jti", _FHIR_ID, "the id of the MessageHeader, a FHIR id"),
+        message_id=_text(members, "jti", _FHIR_ID, "envelope.message-id"),
         issuer=issuer,
-        content_type=_text(members, "cty", _MEDIA_TYPE, "the media type of the body"),
+        content_type=_text(members, "cty", _MEDIA_TYPE, "envelope.content-type"),
     )
 
 
 def _require_extensions(members: dict[str, Any]) -> None:
     # `is`, because 0 == False: only the JSON literal false switches the encoding off.
     if members.get("b64") is not False:
-        _refuse("not-supported", "b64", "b64 must be false: the body is signed as it is.")
+        _refuse("envelope.encoded", "not-supported", "b64")
     if members.get("crit") != ["b64"]:
-        _refuse("not-supported", "crit", 'crit must be exactly ["b64"] (RFC 7797, 6).')
+        _refuse("envelope.critical", "not-supported", "crit")
     for name in _KEY_CARRIERS:
         if name in members:
-            _refuse("security", name, "Leave it out: keys come from the directory, by kid.")
+            _refuse("envelope.brings-key", "security", name)
 
 
-def _text(members: dict[str, Any], name: str, pattern: re.Pattern[str], meaning: str) -> str:
+def _text(members: dict[str, Any], name: str, pattern: re.Pattern[str], sentence: str) -> str:
     value = members.get(name)
     if not isinstance(value, str) or not pattern.fullmatch(value):
         code = "value" if name in members else "required"
-        _refuse(code, name, f"{name} must be {meaning}.")
+        _refuse(sentence, code, name)
     return value
 
 
@@ -174,10 +174,10 @@ def _seconds(members: dict[str, Any]) -> int:
     # bool is an int in Python, not in JSON.
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LAST_SECOND:
         code = "value" if "iat" in members else "required"
-        _refuse(code, "iat", "iat must be whole seconds since 1970-01-01T00:00:00Z.")
+        _refuse("envelope.issued-at", code, "iat")
     return value
 
 
-def _refuse(code: str, member: str | None, text: str) -> NoReturn:
+def _refuse(sentence: str, code: str, member: str | None, *words: str) -> NoReturn:
     expression = f"{SIGNATURE_HEADER}.{member}" if member else SIGNATURE_HEADER
-    raise SchemaViolation(Problem(code, expression, text))
+    raise SchemaViolation(problem(sentence, code, expression, *words))

@@ -7,7 +7,7 @@ no time zone, so the span is widened to the whole day anywhere on Earth (UTC+14 
 import calendar
 from datetime import UTC, datetime, timedelta
 
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 _EARLIEST_ZONE = timedelta(hours=14)
 _LATEST_ZONE = timedelta(hours=12)
@@ -72,6 +72,4 @@ def _utc(year: int, month: int, day: int) -> datetime:
 
 
 def _not_a_date() -> SchemaViolation:
-    return SchemaViolation(
-        Problem("value", "dateTime", "Write a FHIR date or dateTime; a time needs a time zone.")
-    )
+    return SchemaViolation(problem("instant.not-a-date", "value", "dateTime"))

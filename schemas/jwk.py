@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 #: RFC 7518 (6.2.2, 6.3.2, 6.4.1): members that only the owner of the key may know.
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -107,9 +107,7 @@ def read_base64url(text: str, expression: str) -> bytes:
         octets = b""
     # The decoder skips foreign characters and ignores stray bits; writing it again does not.
     if not octets or write_base64url(octets) != text:
-        raise SchemaViolation(
-            Problem("structure", expression, "Write it in base64url without padding (RFC 7515).")
-        )
+        raise SchemaViolation(problem("envelope.base64url", "structure", expression))
     return octets
 
 

@@ -7,32 +7,40 @@ from typing import Any
 
 from schemas.fhir_names import EVENT_SYSTEM, endpoint_of
 from schemas.receipt import RECEIPT_TYPE, Receipt
+from schemas.sentences.catalogue import LANGUAGES, say
 from schemas.violation import Problem
 
 #: Names the response to one request; RFC 9562 version 5, so the same decision is the same answer.
 _RESPONSES = uuid.UUID("5f0ad1a6-96d5-4a4c-8d70-4e2d4e0f3b55")
 
 
-def operation_outcome(problems: Sequence[Problem], *, severity: str = "error") -> dict[str, Any]:
-    """An OperationOutcome with one issue a problem, or one `informational` issue if none."""
-    issues = [
+def operation_outcome(problems: Sequence[Problem], language: str = LANGUAGES[0]) -> dict[str, Any]:
+    """An OperationOutcome with one issue a problem, in this language (ISO 639-1).
+
+    Without an error among them it says first that the message was accepted.
+    """
+    issues: list[dict[str, Any]] = [
         {
-            "severity": severity,
+            "severity": problem.severity,
             "code": problem.code,
-            "diagnostics": problem.text,
+            "diagnostics": problem.text_in(language),
             "expression": [problem.expression],
         }
         for problem in problems
     ]
-    accepted = {
-        "severity": "information",
-        "code": "informational",
-        "diagnostics": "Accepted: durable, and delivered to everybody entitled to it.",
-    }
-    return {"resourceType": "OperationOutcome", "issue": issues or [accepted]}
+    if not any(problem.is_error for problem in problems):
+        accepted = {
+            "severity": "information",
+            "code": "informational",
+            "diagnostics": say("outcome.accepted", language=language),
+        }
+        issues.insert(0, accepted)
+    return {"resourceType": "OperationOutcome", "issue": issues}
 
 
-def response_message(receipt: Receipt, *, exchange: str) -> dict[str, Any]:
+def response_message(
+    receipt: Receipt, *, exchange: str, language: str = LANGUAGES[0]
+) -> dict[str, Any]:
     """The FHIR response message to one decision, with the receipt as a Binary.
 
     `MessageHeader.response.code` is `ok`, `fatal-error` for a refusal (do not resend unchanged),
@@ -43,7 +51,7 @@ def response_message(receipt: Receipt, *, exchange: str) -> dict[str, Any]:
         str(uuid.uuid5(_RESPONSES, f"{part} {identity}"))
         for part in ("header", "outcome", "receipt")
     )
-    problems = [Problem(issue.code, issue.expression, issue.text) for issue in receipt.issues]
+    problems = [issue.to_problem() for issue in receipt.issues]
     header = {
         "resourceType": "MessageHeader",
         "id": header_id,
@@ -56,7 +64,7 @@ def response_message(receipt: Receipt, *, exchange: str) -> dict[str, Any]:
         },
         "focus": [{"reference": f"urn:uuid:{binary_id}"}],
     }
-    outcome = {"id": outcome_id, **operation_outcome(problems)}
+    outcome = {"id": outcome_id, **operation_outcome(problems, language)}
     binary = {
         "resourceType": "Binary",
         "id": binary_id,

@@ -1,18 +1,53 @@
 """The receipt: what the exchange decided on one message, with a proof that anyone can check."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
+from schemas.violation import Problem, Severity
 from schemas.wire_json import WireBytes, WireDocument
 
 RECEIPT_TYPE = "application/vnd.bhx.receipt+json"
 
 
 class ReceiptIssue(WireDocument):
-    """One thing to mend, as in `OperationOutcome.issue`; never with a value."""
+    """One thing to mend, as in `OperationOutcome.issue`; never with a value.
+
+    Attributes:
+        text: in English; the receipt's bytes are the same for every reader.
+        sentence: names the text in the catalogue, for other languages.
+        words: what stands in the sentence's places.
+    """
+
+    ABSENT_WHEN_NONE: ClassVar[tuple[str, ...]] = ("severity", "sentence", "words")
 
     code: str
     expression: str
     text: str
+    severity: Severity | None = None
+    sentence: str | None = None
+    words: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """The issue that tells a problem."""
+        return cls(
+            code=problem.code,
+            expression=problem.expression,
+            text=problem.text,
+            severity=problem.severity,
+            sentence=problem.sentence,
+            words=problem.words or None,
+        )
+
+    def to_problem(self) -> Problem:
+        """The problem it tells; a receipt from before there were severities told errors only."""
+        return Problem(
+            self.code,
+            self.expression,
+            self.text,
+            self.severity or "error",
+            self.sentence,
+            self.words or (),
+        )
 
 
 class Receipt(WireDocument):

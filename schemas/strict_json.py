@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import accumulate
 from typing import Any, NoReturn, Self
 
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 #: Numbers longer than this when written out are attacks, not measurements.
 _MOST_DIGITS = 4_300
@@ -56,31 +56,27 @@ def read_json(data: bytes, *, max_bytes: int = 1_048_576, max_depth: int = 64) -
             `max_depth`, or ambiguous (duplicate names, lone surrogates, absurd numbers).
     """
     if len(data) > max_bytes:
-        raise SchemaViolation(
-            Problem(
-                "too-long", _ROOT, f"The JSON text is too long: send {max_bytes} bytes at most."
-            )
-        )
+        raise SchemaViolation(problem("json.too-long", "too-long", _ROOT, str(max_bytes)))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        _refuse(f"Byte {error.start} is not UTF-8: encode the JSON text in UTF-8.")
+        _refuse("json.not-utf-8", str(error.start))
     if text.startswith("\ufeff"):
-        _refuse("Remove the byte order mark: JSON starts with its first value (RFC 8259, 8.1).")
+        _refuse("json.byte-order-mark")
     if not is_depth_within(data, max_depth):
-        _refuse(f"The JSON text is nested too deeply: use at most {max_depth} levels.")
+        _refuse("json.too-deep", str(max_depth))
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         # `error.msg` is left out: some of its texts quote what was sent.
-        _refuse(f"This is not JSON at line {error.lineno}, column {error.colno}: mend its syntax.")
+        _refuse("json.syntax", str(error.lineno), str(error.colno))
     if "\\u" in text:
         _require_whole_characters(value)
     return value
 
 
-def _refuse(text: str) -> NoReturn:
-    raise SchemaViolation(Problem("structure", _ROOT, text)) from None
+def _refuse(sentence: str, *words: str) -> NoReturn:
+    raise SchemaViolation(problem(sentence, "structure", _ROOT, *words)) from None
 
 
 def is_depth_within(data: bytes, max_depth: int) -> bool:
@@ -101,19 +97,19 @@ def _require_whole_characters(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False, check_circular=False, default=str).encode("utf-8")
     except UnicodeEncodeError:
-        _refuse("A \\u escape is half of a surrogate pair: write the whole character.")
+        _refuse("json.half-character")
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
-        _refuse("An object has two members of the same name: keep one.")
+        _refuse("json.member-twice")
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        _refuse(f"A number is too long: write at most {_MOST_DIGITS} digits.")
+        _refuse("json.long-integer", str(_MOST_DIGITS))
     return int(text)
 
 
@@ -127,11 +123,11 @@ def _decimal(text: str) -> WrittenDecimal:
             # 1e999999999 fits a Decimal, but writing it out would take all memory.
             if number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS:
                 return number
-    _refuse(f"A number is too large, too small or too long: {_MOST_DIGITS} digits are the limit.")
+    _refuse("json.long-decimal", str(_MOST_DIGITS))
 
 
 def _constant(_: str) -> NoReturn:
-    _refuse("NaN and Infinity are not JSON: leave the element out.")
+    _refuse("json.not-a-number")
 
 
 _DECODER = json.JSONDecoder(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.sentences.catalogue import say
+from schemas.sentences.catalogue import LANGUAGES, say
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -36,7 +36,13 @@ class Problem:
 
     def text_in(self, language: str) -> str:
         """The sentence in this language (ISO 639-1), in English if we do not have it."""
-        return self.text if self.sentence is None else say(self.sentence, self.words, language)
+        if self.sentence is None or language == LANGUAGES[0]:
+            return self.text
+        try:
+            return say(self.sentence, self.words, language)
+        except (KeyError, IndexError):
+            # A receipt of a newer exchange: its sentence is not in our catalogue.
+            return self.text
 
 
 def problem(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
 from schemas.strict_json import read_json
-from schemas.violation import Problem, SchemaViolation
+from schemas.violation import SchemaViolation, problem
 
 
 def encode_bytes(data: bytes) -> str:
@@ -32,7 +32,7 @@ def decode_bytes(text: str) -> bytes:
 
 
 def _not_base64url() -> SchemaViolation:
-    return SchemaViolation(Problem("value", "base64url", "Write unpadded base64url."))
+    return SchemaViolation(problem("wire.base64url", "value", "base64url"))
 
 
 def _decoded(value: Any) -> Any:
@@ -99,10 +99,10 @@ class WireDocument(BaseModel):
             details = error.errors(include_input=False, include_url=False, include_context=False)
             raise SchemaViolation(
                 [
-                    Problem(
+                    problem(
+                        "wire.member",
                         "structure",
                         ".".join([cls.__name__, *(str(step)[:40] for step in detail["loc"])]),
-                        "This member is missing, unknown or not of its type.",
                     )
                     for detail in details[:10]
                 ]

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from adapters.http.language import language_of, say_language
 from adapters.http.reading import NotReadable
 from adapters.problem_details import (
     BUG,
@@ -23,7 +24,7 @@ from adapters.problem_details import (
 from exchange.errors import ExchangeError
 from schemas.envelope import FHIR_JSON
 from schemas.operation_outcome import operation_outcome
-from schemas.violation import Problem
+from schemas.violation import Problem, problem
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -41,14 +42,14 @@ class ProblemResponse(JSONResponse):
 
 
 _HTTP_TELLINGS = {
-    401: Telling(401, "login", "not-logged-in", "Log in and send the access token."),
-    403: Telling(403, "forbidden", "not-allowed", "The access token does not allow this."),
-    404: Telling(404, "not-found", "not-found", "There is nothing of that name."),
-    405: Telling(405, "not-supported", "method-not-allowed", "Use a method that Allow names."),
-    408: Telling(408, "timeout", "too-slow", "The body came too slowly: send it again."),
-    413: Telling(413, "too-long", "too-long", "The body is longer than this exchange reads."),
-    415: Telling(415, "not-supported", "encoded-body", "Send the body as it is, unencoded."),
-    422: Telling(422, "value", "invalid-request", "A parameter is missing or not of its form."),
+    401: Telling(401, "login", "not-logged-in", "title.not-logged-in"),
+    403: Telling(403, "forbidden", "not-allowed", "title.not-allowed"),
+    404: Telling(404, "not-found", "not-found", "title.not-found"),
+    405: Telling(405, "not-supported", "method-not-allowed", "title.method-not-allowed"),
+    408: Telling(408, "timeout", "too-slow", "title.too-slow"),
+    413: Telling(413, "too-long", "too-long", "title.too-long"),
+    415: Telling(415, "not-supported", "encoded-body", "title.encoded-body"),
+    422: Telling(422, "value", "invalid-request", "title.invalid-request"),
 }
 
 
@@ -58,13 +59,17 @@ def answer_error(
     problems: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The error in the format of the path that was asked."""
+    """The error in the format of the path that was asked, in the language of who asked."""
+    language = language_of(request)
+    answer: Response
     if request.url.path.startswith("/fhir/"):
-        told = problems or [Problem(telling.code, "Bundle", telling.title)]
-        body = operation_outcome(told)
-        return FhirResponse(body, telling.status, headers=headers)
-    body = problem_details(telling.status, telling.reason, telling.title, problems)
-    return ProblemResponse(body, telling.status, headers=headers)
+        body = operation_outcome(problems or [telling.problem], language)
+        answer = FhirResponse(body, telling.status, headers=headers)
+    else:
+        body = problem_details(telling, problems, language)
+        answer = ProblemResponse(body, telling.status, headers=headers)
+    say_language(answer, language)
+    return answer
 
 
 def answer_bug(request: Request) -> Response:
@@ -100,7 +105,7 @@ async def _invalid_parameters(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     problems = [
-        Problem("value", ".".join(str(step)[:40] for step in detail["loc"]), "See openapi.json.")
+        problem("request.parameter", "value", ".".join(str(step)[:40] for step in detail["loc"]))
         for detail in error.errors()[:10]
     ]
     return answer_error(request, _HTTP_TELLINGS[422], problems)

@@ -32,8 +32,9 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["code", "expression", "text"],
+                "required": ["severity", "code", "expression", "text"],
                 "properties": {
+                    "severity": {"enum": ["fatal", "error", "warning", "information"]},
                     "code": {"type": "string"},
                     "expression": {"type": "string"},
                     "text": {"type": "string"},

@@ -17,6 +17,7 @@ from adapters.http.describing import (
     outcomes,
     protected,
 )
+from adapters.http.language import language_of, say_language
 from adapters.http.parts import Parts
 from adapters.http.reading import SIGNATURE_HEADER, read_body, signature_of
 from adapters.http.scopes import RECEIPTS
@@ -64,7 +65,14 @@ _REQUEST: dict[str, Any] = {
                 "pattern": r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$",
                 "maxLength": 4_096,
             },
-        }
+        },
+        {
+            "name": "Accept-Language",
+            "in": "header",
+            "required": False,
+            "description": "RFC 9110: en or ru; what is to mend is told in it.",
+            "schema": {"type": "string", "examples": ["ru, en;q=0.5"]},
+        },
     ],
     "requestBody": {
         "required": True,
@@ -128,8 +136,11 @@ def message_routes(parts: Parts, tokens: AccessTokens, metrics: Metrics) -> APIR
             )
         )
         metrics.observe_submission(outcome, time.perf_counter() - began)
-        answer = response_message(outcome.receipt, exchange=settings.exchange)
-        return FhirResponse(answer, status_of(outcome.decision.reason))
+        language = language_of(request)
+        message = response_message(outcome.receipt, exchange=settings.exchange, language=language)
+        answer = FhirResponse(message, status_of(outcome.decision.reason))
+        say_language(answer, language)
+        return answer
 
     @router.get(
         "/fhir/metadata",

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.requests import Request
 
-from schemas.violation import Problem
+from schemas.violation import Problem, problem
 
 SIGNATURE_HEADER = "x-jws-signature"
 #: Enough for the largest usual message over a slow line; who sends without end is not waited for.
@@ -35,9 +35,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise NotReadable(
             415,
-            Problem(
-                "not-supported", "Content-Encoding", "Send the signed bytes as they are, unencoded."
-            ),
+            problem("request.encoded", "not-supported", "Content-Encoding"),
         )
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
@@ -65,11 +63,8 @@ def signature_of(request: Request) -> str | None:
 
 
 def _too_slow() -> NotReadable:
-    return NotReadable(
-        408, Problem("timeout", "Bundle", "The body came too slowly: send it again.")
-    )
+    return NotReadable(408, problem("title.too-slow", "timeout", "Bundle"))
 
 
 def _too_long(max_bytes: int) -> NotReadable:
-    text = f"The body is longer than this exchange reads: send {max_bytes} bytes at most."
-    return NotReadable(413, Problem("too-long", "Bundle", text))
+    return NotReadable(413, problem("request.too-long", "too-long", "Bundle", str(max_bytes)))

@@ -1,7 +1,7 @@
 """How the core's values lie in rows, and come back equal to what they were."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ from exchange.model import (
 from exchange.ports import DeliveryRow
 from schemas.consent_record import ConsentStatement
 from schemas.participant import Participant
-from schemas.violation import Problem
+from schemas.violation import Problem, Severity
 
 #: Deliveries with the salt that opens their content, and their record; one place to erase both.
 SELECT_DELIVERIES = select(deliveries, decisions.c.content_salt, decisions.c.record).outerjoin(
@@ -42,7 +42,7 @@ def decision_values(decision: StandingDecision) -> dict[str, Any]:
         "digest": decision.digest,
         "outcome": decision.outcome,
         "reason": decision.reason,
-        "problems": _json([[one.code, one.expression, one.text] for one in decision.problems])
+        "problems": _json([_problem_values(one) for one in decision.problems])
         if decision.problems
         else "[]",
         "decided_at": decision.decided_at,
@@ -61,7 +61,7 @@ def read_decision(row: Row[Any]) -> StandingDecision:
         digest=row.digest,
         outcome=row.outcome,
         reason=row.reason,
-        problems=tuple(Problem(*one) for one in json.loads(row.problems)),
+        problems=tuple(_read_problem(*one) for one in json.loads(row.problems)),
         decided_at=row.decided_at,
         entry_index=row.entry_index,
         tree_size=row.tree_size,
@@ -69,6 +69,22 @@ def read_decision(row: Row[Any]) -> StandingDecision:
         record=row.record,
         standing=row.standing,
     )
+
+
+def _problem_values(one: Problem) -> list[Any]:
+    return [one.code, one.expression, one.text, one.severity, one.sentence, one.words]
+
+
+def _read_problem(
+    code: str,
+    expression: str,
+    text: str,
+    severity: Severity = "error",
+    sentence: str | None = None,
+    words: Sequence[str] = (),
+) -> Problem:
+    """A problem of a row; those written before there were languages have three members."""
+    return Problem(code, expression, text, severity, sentence, tuple(words))
 
 
 def version_values(record: bytes, newest: NewestVersion) -> dict[str, Any]:
