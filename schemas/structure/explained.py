@@ -295,9 +295,14 @@ class _Walk:
 
     def _contained(self, resource: dict[str, Any], expression: str) -> None:
         lost = unreferenced(resource)
+        named: set[str] = set()
         for index, one in enumerate(resource["contained"]):
             where = f"{expression}.contained[{index}]"
             self._bare(one, where)
+            if one.get("id") in named:
+                # A local reference could mean either: two readers would see two records.
+                self.add("structure.contained-twice", "duplicate", f"{where}.id")
+            named.update({one["id"]} if "id" in one else ())
             if one.get("id") in lost:
                 self.add("invariant.dom-3", "invariant", where)
         if has_circle(resource):

@@ -149,6 +149,12 @@ REFUSED: Mapping[str, Callable[[], bytes]] = {
         [{"fullUrl": URN, "resource": patient()}] * 9_000
     ),
     "an unknown resource type": lambda: body({"resourceType": "Passport"}),
+    "contained resources of one id": lambda: body(
+        patient(
+            contained=[{"resourceType": "Organization", "id": "a", "name": name} for name in "xy"],
+            managingOrganization={"reference": "#a"},
+        )
+    ),
     "a circle of one": lambda: chain(1, closed=True),
     "a circle of two": lambda: chain(2, closed=True),
     "a chain of 5,000, closed": lambda: chain(5_000, closed=True),
