@@ -7,6 +7,7 @@ does not accept, so it alone says what is refused.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from schemas.structure.element_names import element_meant, is_element_name
 from schemas.structure.elements import (
     Element,
     TypeDefinition,
@@ -87,6 +88,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._warnings = 0
 
     def add(
         self,
@@ -96,8 +98,13 @@ class _Walk:
         *words: str,
         severity: Severity = "error",
     ) -> None:
+        if severity == "warning":
+            # A warning never ends the walk: behind it an error may stand.
+            self._warnings += 1
+            if self._warnings > MOST_PROBLEMS:
+                return
         self.problems.append(problem(sentence, code, expression, *words, severity=severity))
-        if len(self.problems) >= MOST_PROBLEMS:
+        if len(self.problems) >= MOST_PROBLEMS + min(self._warnings, MOST_PROBLEMS):
             raise _Enough
 
     def resource(self, value: Any, expression: str, frame: _Frame) -> None:
@@ -156,9 +163,7 @@ class _Walk:
         is_twin = name.startswith("_")
         element = definition.elements.get(name.removeprefix("_"))
         if element is None or (is_twin and not element.has_twin):
-            known = _safe_name(name)
-            where = f"{expression}.{known}" if known else expression
-            self.add("structure.unknown-element", "structure", where)
+            self._unknown(name, definition, expression)
             return
         where = f"{expression}.{_path_name(element, definition)}"
         if element.repeats:
@@ -167,6 +172,17 @@ class _Walk:
             self.add("structure.does-not-repeat", "structure", where)
         else:
             self._one(member, element, where, frame, is_twin=is_twin)
+
+    def _unknown(self, name: str, definition: TypeDefinition, expression: str) -> None:
+        """A name that is not FHIR's is not repeated: a family name could stand there as a key."""
+        if is_element_name(name):
+            self.add("structure.unknown-element", "structure", f"{expression}.{name}")
+            return
+        meant = element_meant(name, definition)
+        if meant is None:
+            self.add("structure.unknown-element", "structure", expression)
+        else:
+            self.add("structure.misspelt-element", "structure", expression, meant)
 
     def _repeated(
         self,
@@ -279,9 +295,14 @@ class _Walk:
 
     def _contained(self, resource: dict[str, Any], expression: str) -> None:
         lost = unreferenced(resource)
+        named: set[str] = set()
         for index, one in enumerate(resource["contained"]):
             where = f"{expression}.contained[{index}]"
             self._bare(one, where)
+            if one.get("id") in named:
+                # A local reference could mean either: two readers would see two records.
+                self.add("structure.contained-twice", "duplicate", f"{where}.id")
+            named.update({one["id"]} if "id" in one else ())
             if one.get("id") in lost:
                 self.add("invariant.dom-3", "invariant", where)
         if has_circle(resource):
@@ -357,10 +378,3 @@ def _path_name(element: Element, definition: TypeDefinition) -> str:
         if element.name in members:
             return choice
     return element.name
-
-
-def _safe_name(name: str) -> str | None:
-    """An unknown member's name if it can be an element's, so that no sent text is echoed."""
-    plain = name.removeprefix("_")
-    is_plain = plain.isascii() and plain.isidentifier() and len(plain) <= 40
-    return plain if is_plain else None

@@ -42,6 +42,7 @@ def narrative_fault(div: str) -> Fault | None:
         return "forbidden"
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True  # a call for each run of text, not for each character's name in it
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text

@@ -7,6 +7,7 @@ type and look at nothing twice.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import InvalidOperation
 from typing import Any, Final
 
 import jiter
@@ -86,7 +87,10 @@ def decimal(value: Any) -> int | WrittenDecimal:
         text = str(value)
         if len(text) > _MOST_DIGITS:
             raise NOT_PLAIN
-        number: int | WrittenDecimal = WrittenDecimal(text)
+        try:
+            number: int | WrittenDecimal = WrittenDecimal(text)
+        except InvalidOperation:
+            raise NOT_PLAIN from None
         if "e" not in text and "E" not in text:
             return number
     elif type(value) is int:
