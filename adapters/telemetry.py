@@ -135,6 +135,21 @@ def log_decision(outcome: Outcome, ingress: Ingress, **more: Any) -> None:
     )
 
 
+def log_unavailable(error: BaseException) -> None:
+    """Tell the operator why a request was answered with "try again"."""
+    _LOG.warning("exchange.unavailable", error=_causes_of(error))
+
+
+def _causes_of(error: BaseException | None) -> str:
+    """The classes of an error and its causes, with SQLite's name or the SQLSTATE; no text."""
+    names: list[str] = []
+    while error is not None:
+        code = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
+        names.append(type(error).__name__ + (f" {code}" if code else ""))
+        error = error.__cause__
+    return " < ".join(names)
+
+
 def places_of(error: BaseException) -> str:
     """Where an error came from, innermost last: file, line and function, without any value."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -3,9 +3,11 @@
 What a command needs is imported when it runs, so that `bhx --help` is quick.
 """
 
+from typing import Annotated
+
 import typer
 
-from adapters.cli.answering import AnsweringGroup
+from adapters.cli.answering import AnsweringGroup, show_version
 from adapters.cli.audit import audit
 from adapters.cli.bench import bench
 from adapters.cli.demo import demo
@@ -32,6 +34,20 @@ app = typer.Typer(
         "reported is bad, 2 something has to be set differently first."
     ),
 )
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=show_version
+        ),
+    ] = False,
+) -> None:
+    """Nothing is done here: the help of `app` stands."""
+
+
 app.command(rich_help_panel="For everybody")(demo)
 app.command(rich_help_panel="For everybody")(publish)
 app.command(rich_help_panel="For everybody")(subscribe)

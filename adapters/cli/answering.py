@@ -66,6 +66,19 @@ def end(*, well: bool) -> None:
         raise typer.Exit(BAD_RESULT)
 
 
+def show_version(wanted: bool) -> None:
+    """Print the installed version, and leave, when it is asked for."""
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        typer.echo(f"bhx {version('border-health-exchange')}")
+    except PackageNotFoundError:
+        typer.echo("bhx, from a source tree")
+    raise typer.Exit
+
+
 def on_stdout() -> "Console":
     """Where results for people go."""
     from rich.console import Console

@@ -121,7 +121,9 @@ async def _verify(
     from rich.progress import Progress
 
     async with _auditor(url, participant_id, key, data, database, log_key, remember) as auditor:
-        with Progress(console=on_stderr(), transient=True) as progress:
+        console = on_stderr()
+        # Where nobody looks, it would leave an empty line.
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("verifying entries", total=None)
 
             def advance(done: int, total: int) -> None:

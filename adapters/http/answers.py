@@ -21,6 +21,7 @@ from adapters.problem_details import (
     problems_of,
     telling_of,
 )
+from adapters.telemetry import log_unavailable
 from exchange.errors import ExchangeError
 from schemas.envelope import FHIR_JSON
 from schemas.operation_outcome import operation_outcome
@@ -90,7 +91,10 @@ async def _exchange_error(request: Request, error: Exception) -> Response:
     telling = telling_of(error)
     if telling.status == BUG.status:
         raise error  # counted and answered where bugs are
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if telling.status == 503 else None
+    headers = None
+    if telling.status == 503:
+        log_unavailable(error)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return answer_error(request, telling, problems_of(error), headers)
 
 

@@ -35,6 +35,11 @@ class Scene:
 
         await until(holds, what=f"{more} more receipts")
 
+    async def all_lanes_wait(self):
+        """Return when every lane has a message under way, because nobody is answered."""
+        load = self.load
+        await until(lambda: len(load.sent) - load.answered == load.lanes, what="every lane waits")
+
     async def finish(self, at_least=150):
         """Every message gets its receipt and every delivery arrives; then a graceful end."""
         await self.load.finish(at_least)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -80,8 +81,25 @@ class Served:
 
     async def stop(self, seconds=10.0):
         """Ask it to end; it must, in that time, and say that all is well."""
-        self._process.send_signal(signal.SIGTERM)
+        self.tell_to_stop()
         assert await self.ended(seconds) == 0, self.said()
+
+    def tell_to_stop(self):
+        """Ask it to end."""
+        self._process.send_signal(signal.SIGTERM)
+
+    async def stopped_listening(self):
+        """Return when its port takes nobody: it has heard that it is to end, or is gone."""
+        host, _, port = self.settings["listen"].rpartition(":")
+
+        def refuses():
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                return True
+            return False
+
+        await until(refuses, what="its port is closed")
 
     def said(self):
         """What it wrote last."""

@@ -11,6 +11,7 @@ import random
 import pytest
 
 from tests.crash.crashing_exchange import POINTS
+from tests.crash.held_head import decisions_in, tree_head_held
 from tests.crash.served import SERVE
 
 #: At its first batch under load, and again some batches after the next start.
@@ -55,5 +56,29 @@ async def test_a_graceful_stop_is_quick_and_repeats_nothing(scene):
         await scene.served.stop(seconds=10)
         await scene.served.start("serve", "--json", module=SERVE)
     await scene.finish(at_least=1_000)
+
+    await scene.require_nothing_lost_or_doubled(repeats_allowed=False)
+
+
+async def test_what_is_in_hand_when_told_to_stop_is_finished_first(scene):
+    # Were anything sent again for lack of an end, it would not be within this test.
+    scene.served.settings["resend_after_seconds"] = 300
+    await scene.begin("serve", "--json", module=SERVE)
+    await scene.answered(50)
+    async with tree_head_held(scene.served.settings) as head:
+        await scene.all_lanes_wait()
+        await head.somebody_waits()
+        before = await head.decisions()
+        scene.served.tell_to_stop()
+        await scene.served.stopped_listening()
+        assert scene.served.lives, "it ended with a batch in hand"
+    assert await scene.served.ended(10) == 0, scene.served.said()
+
+    decided = await decisions_in(scene.served.settings)
+    assert decided > before
+    # Their receipts went out before the end: there is nobody now who could send them.
+    await scene.answered(decided - scene.load.answered)
+    await scene.served.start("serve", "--json", module=SERVE)
+    await scene.finish()
 
     await scene.require_nothing_lost_or_doubled(repeats_allowed=False)

@@ -115,6 +115,10 @@ def test_errors_are_json_for_programs(bhx):
     assert "none.key cannot be read" in error["text"]
 
 
+def test_the_version_is_told(bhx):
+    assert bhx("--version").stdout.startswith("bhx")
+
+
 def test_wrong_usage_is_json_for_programs_too(bhx):
     for wrong in (["key", "show"], ["key", "new", "--no-such-option"], ["key", "none"]):
         error = as_json(bhx(*wrong, "--json", code=2))

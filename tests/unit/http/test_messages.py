@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
@@ -210,6 +211,24 @@ async def test_while_the_store_is_away_nothing_is_decided(caller, monkeypatch):
     assert (answer.status_code, issue_of(answer)["code"]) == (503, "transient")
     assert int(answer.headers["retry-after"]) > 0
     assert SECRET not in answer.text
+
+
+async def test_the_operator_is_told_why_nothing_is_decided(caller, monkeypatch, capsys):
+    async def full(self, received):
+        try:
+            error = sqlite3.OperationalError(SECRET)
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        except sqlite3.OperationalError as cause:
+            raise Unavailable(SECRET) from cause
+
+    monkeypatch.setattr(Intake, "submit", full)
+    await caller.publish(ALA, vaccination(consent()))
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert "exchange.unavailable" in said
+    assert "SQLITE_FULL" in said
+    assert SECRET not in said
 
 
 async def test_a_bug_is_counted_and_its_text_kept_inside(caller, monkeypatch, capsys):
