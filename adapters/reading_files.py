@@ -2,7 +2,11 @@
 
 import os
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from exchange.errors import ConfigurationError
 
@@ -45,3 +49,28 @@ def read_file(path: Path, *, most_bytes: int = MOST_BYTES, only_owner: bool = Fa
         msg = f"{path} is longer than the {most_bytes} bytes that are read: give another file."
         raise ConfigurationError(msg)
     return bytes(data)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """The file to read piece by piece; `-` is standard input.
+
+    Raises:
+        ConfigurationError: no file can have such a name, or it is a folder.
+        OSError: it cannot be opened, or reading fails later.
+    """
+    if path == Path("-"):
+        yield sys.stdin.buffer
+        return
+    try:
+        # As in `read_file`: a pipe that nobody writes to is empty, instead of waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        msg = "no file has such a name"
+        raise ConfigurationError(msg) from error
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - it is open already
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            msg = "it is a folder"
+            raise ConfigurationError(msg)
+        os.set_blocking(descriptor, True)
+        yield stream

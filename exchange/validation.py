@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from exchange.errors import InvalidRecord, MalformedMessage
 from schemas.fhir_message import FhirMessage, read_message
+from schemas.profile.display_safety import bidi_problems, may_turn_writing
 from schemas.profile.profile import profile_problems
 from schemas.structure.elements import is_resource_type
 from schemas.structure.reading import read_resource
@@ -25,10 +26,12 @@ class Judgement:
     Attributes:
         resource_type: as the resource names itself; None when it has no type of FHIR R4.
         problems: of every severity, in the order of the JSON.
+        is_json: whether the bytes are strict JSON at all.
     """
 
     resource_type: str | None
     problems: tuple[Problem, ...]
+    is_json: bool = True
 
     @property
     def is_valid(self) -> bool:
@@ -50,11 +53,12 @@ def judge(data: bytes, *, level: Level, at: datetime, max_bytes: int) -> Judgeme
     try:
         tree, problems = read_resource(data, max_bytes=max_bytes)
     except SchemaViolation as violation:
-        return Judgement(None, violation.problems)
+        return Judgement(None, violation.problems, is_json=False)
     structure = Judgement(_type_of(tree), tuple(problems))
     if level == "structure" or not structure.is_valid:
         return structure
-    return Judgement(structure.resource_type, (*problems, *profile_problems(tree, at)))
+    asked = (*profile_problems(tree, at), *_display_problems(data, tree))
+    return Judgement(structure.resource_type, (*problems, *asked))
 
 
 def read_record(data: bytes, *, at: datetime, max_bytes: int) -> FhirMessage:
@@ -70,11 +74,19 @@ def read_record(data: bytes, *, at: datetime, max_bytes: int) -> FhirMessage:
         raise MalformedMessage(violation.problems) from None
     if any(one.is_error for one in problems):
         raise InvalidRecord(problems)
+    display = _display_problems(data, tree)
     try:
         message = read_message(tree, at)
     except SchemaViolation as violation:
-        raise InvalidRecord(violation.problems) from None
+        raise InvalidRecord((*violation.problems, *display)) from None
+    if display:
+        raise InvalidRecord((*display, *message.warnings))
     return replace(message, warnings=(*problems, *message.warnings)) if problems else message
+
+
+def _display_problems(data: bytes, tree: Any) -> list[Problem]:
+    """Looked for only where the bytes could spell such a character: almost never."""
+    return bidi_problems(tree, tree["resourceType"]) if may_turn_writing(data) else []
 
 
 def _type_of(tree: Any) -> str | None:

@@ -17,6 +17,7 @@ from adapters.cli.publish import publish
 from adapters.cli.rabbitmq import rabbitmq
 from adapters.cli.serve import serve
 from adapters.cli.subscribe import subscribe
+from adapters.cli.validate import validate
 
 app = typer.Typer(
     name="bhx",
@@ -49,6 +50,7 @@ def _options(
 
 
 app.command(rich_help_panel="For everybody")(demo)
+app.command(rich_help_panel="For everybody")(validate)
 app.command(rich_help_panel="For everybody")(publish)
 app.command(rich_help_panel="For everybody")(subscribe)
 app.add_typer(audit, name="audit", rich_help_panel="For everybody")

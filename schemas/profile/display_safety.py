@@ -15,6 +15,9 @@ from schemas.violation import Problem, problem
 #: Embeddings, overrides and isolates, and what ends them.
 _TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+#: The same in the bytes of JSON, as UTF-8 or as an escape.
+_MAY_TURN: Final = re.compile(rb"\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\\u20[26]")
+
 #: Types whose every text is shown as who or which somebody is.
 _SHOWN_TYPES: Final = frozenset({"HumanName", "Identifier"})
 
@@ -28,6 +31,11 @@ _SHOWN_ELEMENTS: Final = frozenset(
         "Reference.display",
     }
 )
+
+
+def may_turn_writing(data: bytes) -> bool:
+    """Whether JSON text could hold such a character anywhere."""
+    return _MAY_TURN.search(data) is not None
 
 
 def bidi_problems(resource: dict[str, Any], expression: str) -> list[Problem]:

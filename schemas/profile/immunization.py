@@ -28,9 +28,7 @@ def check_immunization(
     if "occurrenceDateTime" in immunization:
         _check_occurrence(immunization, path, context, found)
     elif immunization.get("status") not in {"entered-in-error", "not-done"}:
-        found.append(
-            problem("profile.occurrence-not-dated", "required", f"{path}.occurrenceDateTime")
-        )
+        found.append(problem("profile.occurrence-not-dated", "required", f"{path}.occurrence"))
     for index, protocol in enumerate(immunization.get("protocolApplied", ())):
         _check_protocol(protocol, f"{path}.protocolApplied[{index}]", found, most)
 
@@ -39,7 +37,7 @@ def _check_occurrence(
     immunization: Resource, path: str, context: Context, found: list[Problem]
 ) -> None:
     given: str = immunization["occurrenceDateTime"]
-    where = f"{path}.occurrenceDateTime"
+    where = f"{path}.occurrence"
     check_past(given, where, context.received, found)
     if context.birth is not None and surely_before(given, context.birth):
         found.append(problem("profile.before-birth", "business-rule", where))
@@ -76,7 +74,7 @@ def _check_protocol(protocol: Resource, path: str, found: list[Problem], most: S
             problem(
                 "profile.dose-beyond-series",
                 "business-rule",
-                f"{path}.doseNumberPositiveInt",
+                f"{path}.doseNumber",
                 severity="warning",
             )
         )

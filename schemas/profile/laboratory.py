@@ -32,7 +32,7 @@ def check_observation(
     value = observation.get("valueCodeableConcept")
     if value is not None:
         most: Severity = "warning" if is_void else "error"
-        check_concept(value, "result", f"{path}.valueCodeableConcept", found, most=most)
+        check_concept(value, "result", f"{path}.value", found, most=most)
     elif not is_void and not _is_answered(observation):
         found.append(problem("profile.value-missing", "required", f"{path}.value"))
 
@@ -45,7 +45,7 @@ def check_specimen(specimen: Resource, path: str, context: Context, found: list[
     if collection is not None:
         element, taken = _start_of(collection, ("collectedDateTime", "collectedPeriod"))
         if taken is not None:
-            _check_taken(taken, f"{path}.collection.{element}", context, found)
+            _check_taken(taken, f"{path}.collection.{_in_path(element)}", context, found)
 
 
 def check_laboratory_focus(
@@ -96,7 +96,7 @@ def _check_tested(
         check_concept(tested["code"], "test", f"{path}.code", found, most=most)
     element, taken = _start_of(tested, _EFFECTIVE)
     if taken is not None:
-        _check_taken(taken, f"{path}.{element}", context, found)
+        _check_taken(taken, f"{path}.{_in_path(element)}", context, found)
     issued = tested.get("issued")
     if issued is None:
         return
@@ -177,3 +177,11 @@ def _start_of(holder: Resource, names: tuple[str, ...]) -> tuple[str, str | None
             start = said.get("start")
             return f"{name}.start", start if isinstance(start, str) else None
     return "", None
+
+
+def _in_path(element: str) -> str:
+    """The element as FHIRPath names it: a choice goes without its type."""
+    for choice in ("effective", "collected"):
+        if element.startswith(choice):
+            return f"{choice}.start" if element.endswith(".start") else choice
+    return element

@@ -136,7 +136,7 @@ def _find_event(header: Resource, path: str, parts: Parts, found: list[Problem])
             problem(
                 "profile.event-unknown",
                 "not-supported",
-                f"{path}.eventCoding",
+                f"{path}.event",
                 EVENT_SYSTEM,
                 ", ".join(EVENTS),
             )
