@@ -92,6 +92,10 @@ WAYS = {
         "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size < <latest>"
         " ORDER BY size DESC LIMIT 1) WHERE size = <latest>"
     ],
+    "an older checkpoint in another's place": [
+        "UPDATE checkpoints SET note = (SELECT note FROM checkpoints ORDER BY size LIMIT 1)"
+        " WHERE size = (SELECT size FROM checkpoints ORDER BY size LIMIT 1 OFFSET 2)"
+    ],
     "the latest checkpoint gone": ["DELETE FROM checkpoints WHERE size = <latest>"],
     "every checkpoint but the head gone": ["DELETE FROM checkpoints WHERE size < <latest>"],
     "a checkpoint beyond the head": [

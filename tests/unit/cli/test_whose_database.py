@@ -3,21 +3,28 @@
 import asyncio
 import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
-from typer.testing import CliRunner
 
 from adapters.bootstrap import open_exchange
-from adapters.cli import app
 from adapters.settings import read_settings
 from tests.support.world import ALA, SetClock, consent, usual_cast, vaccination
 
 
 def bhx(*arguments):
-    result = CliRunner().invoke(app, [str(one) for one in arguments])
-    assert result.exit_code == 2, (result.output, result.exception)
-    assert result.stderr.count("\n") == 1
-    return result.stderr
+    """Run it as a process, for `serve` sets up the logging of the one it runs in."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "adapters.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
 
 
 async def make_world(folder):
