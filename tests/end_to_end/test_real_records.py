@@ -24,7 +24,7 @@ from tests.end_to_end.independent import (
     require_signed,
     unpadded,
 )
-from tests.support.world import consent, patient
+from tests.end_to_end.real_records import compose, consent, record_files, unfit_files
 
 PROJECT = Path(__file__).resolve().parents[2]
 POST, QUEUE, PULL = "poe:kz:ala", "registry:kz", "registry:kg"
@@ -46,54 +46,14 @@ def bhx(*arguments, expect=0, cwd=None):
     return done.stdout
 
 
-def real_records(corpora):
-    files = sorted((corpora / "nhs-immunisation" / "Immunization").glob("*.json"))
-    for kind in ("Immunization", "Observation", "DiagnosticReport"):
-        files += sorted((corpora / "fhir-r4-examples").glob(f"{kind}-*.json"))
-    for file in files:
-        # Text and not values: 0.40 must stay 0.40 in the bytes that are signed.
-        tree = json.loads(file.read_text(encoding="utf-8"), parse_float=str)
-        for resource in (
-            [tree]
-            if tree["resourceType"] != "Bundle"
-            else [one["resource"] for one in tree["entry"]]
-        ):
-            if resource["resourceType"] in {"Immunization", "Observation", "DiagnosticReport"}:
-                yield file, resource["resourceType"]
-
-
-def wrapped(file, kind):
-    """The record's own text in a message of ours; only whom it is about is changed."""
-    text = file.read_text(encoding="utf-8")
-    record = json.loads(text)
-    if record["resourceType"] != kind:
-        record = next(
-            one["resource"] for one in record["entry"] if one["resource"]["resourceType"] == kind
-        )
-    name, patient_url, record_url = (str(uuid.uuid4()) for _ in range(3))
-    who = "patient" if kind == "Immunization" else "subject"
-    record[who] = {"reference": f"urn:uuid:{patient_url}"}
-    agreed = consent(recipients=[QUEUE, PULL], given="2026-01-01T00:00:00Z")
-    agreed["patient"] = {"reference": f"urn:uuid:{patient_url}"}
-    event = "immunization-published" if kind == "Immunization" else "labresult-published"
-    about = patient(f"P-{name}")
-    del about["id"]
-    header = {
-        "resourceType": "MessageHeader",
-        "id": name,
-        "eventCoding": {"system": "urn:bhx:exchange-events", "code": event},
-        "source": {"endpoint": f"urn:bhx:participant:{POST}"},
-        "focus": [{"reference": f"urn:uuid:{record_url}"}],
-    }
-    entries = [(name, header), (patient_url, about), (record_url, record)]
-    entries.append((str(uuid.uuid4()), agreed))
-    bundle = {
-        "resourceType": "Bundle",
-        "type": "message",
-        "timestamp": "2026-01-01T00:00:00Z",
-        "entry": [{"fullUrl": f"urn:uuid:{url}", "resource": one} for url, one in entries],
-    }
-    return name, json.dumps(bundle, ensure_ascii=False, indent=1).encode()
+def wrapped(file):
+    """The record in a message of ours, complete, and with the traveller's consent."""
+    return compose(
+        file.read_text(encoding="utf-8"),
+        source=POST,
+        consents=[consent(QUEUE, PULL)],
+        document=f"P-{uuid.uuid4()}",
+    )
 
 
 def free_port():
@@ -260,8 +220,9 @@ async def taken(channel, queue, count, *, seconds=60):
 @pytest.mark.slow
 async def test_real_records_travel_and_prove_themselves(town, corpora, tmp_path):
     vkey = json.loads(get(f"{town.url}/trail/verifier-key"))["verifier_key"]
-    messages = [wrapped(file, kind) for file, kind in real_records(corpora)]
-    assert len(messages) > 40
+    files = record_files(corpora)
+    messages = [wrapped(file) for file in files]
+    assert len(messages) > 25
     bodies = dict(messages)
     signatures = {name: town.sign(POST, body, name) for name, body in messages}
 
@@ -323,11 +284,22 @@ async def test_real_records_travel_and_prove_themselves(town, corpora, tmp_path)
     assert post(url, other, town.sign(POST, other, name))[0] == 409
     assert post(url, other, signatures[name])[0] == 403
     assert post(url, b"\x00" * 10)[0] == 400
-    unwilling, text = wrapped(*next(iter(real_records(corpora))))
+    unwilling, text = wrapped(files[0])
     tree = json.loads(text)
-    del tree["entry"][3]
+    del tree["entry"][-1]
     text = json.dumps(tree).encode()
     assert post(url, text, town.sign(POST, text, unwilling))[0] == 403
+
+    # Real records that no registry could use: each refusal names what is missing.
+    unfit = unfit_files(corpora)
+    assert len(unfit) > 5
+    for file, why in unfit:
+        unfit_name, text = wrapped(file)
+        status, answer = post(url, text, town.sign(POST, text, unfit_name))
+        issues = answer["entry"][1]["resource"]["issue"]
+        told = [one["expression"][0] for one in issues if one["severity"] == "error"]
+        assert status == 422, file.name
+        assert any(f".{why}" in expression for expression in told), (file.name, told)
 
     # The pulling registry takes, verifies and signs for everything, by the command line.
     inbox = tmp_path / "inbox"
