@@ -106,6 +106,14 @@ def _compose(message_id: str, now: datetime) -> bytes:
         "patient": subject,
         "occurrenceDateTime": "2026-05-20",
         "lotNumber": "YF-4711",
+        "performer": [{"actor": {"reference": "Organization/o"}}],
+    }
+    post = {
+        "resourceType": "Organization",
+        "id": "o",
+        "identifier": [{"system": PARTICIPANT_IDENTIFIERS, "value": POST}],
+        "name": "Bench post",
+        "address": [{"country": "KZ"}],
     }
     consent = {
         "resourceType": "Consent",
@@ -134,7 +142,7 @@ def _compose(message_id: str, now: datetime) -> bytes:
         source_name="Bench post",
         destinations=(),
         focus=immunization,
-        others=[patient, consent],
+        others=[patient, post, consent],
         message_id=message_id,
         timestamp=now,
     )

@@ -1,0 +1,171 @@
+"""`bhx validate` as a post meets it: what it prints, how it ends, and that nothing hangs it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from adapters.cli import app
+from tests.benchmarks.bundles import broken_message, four_entry_message
+
+PATIENT = {"resourceType": "Patient", "name": [{"family": "Иванова"}], "birthDate": "1990-04-12"}
+BROKEN = {**PATIENT, "gender": "f", "birthDate": "12.04.1990"}
+
+
+@pytest.fixture
+def validate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def validate(*arguments, code=0, **options):
+        result = CliRunner().invoke(app, ["validate", *map(str, arguments)], **options)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    return validate
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def write(path, *resources):
+    path.write_text("\n".join(json.dumps(one) for one in resources) + "\n")
+    return path
+
+
+def test_one_object_a_resource(validate, tmp_path):
+    write(tmp_path / "one.json", BROKEN)
+
+    (told,) = lines(validate("--json", "--level", "structure", "one.json", code=1))
+
+    assert list(told) == ["file", "line", "resource_type", "valid", "level", "issues"]
+    assert (told["file"], told["line"], told["resource_type"]) == ("one.json", 1, "Patient")
+    assert (told["valid"], told["level"]) == (False, "structure")
+    assert [list(one) for one in told["issues"]] == [
+        ["severity", "code", "expression", "message"]
+    ] * 2
+    assert {one["expression"] for one in told["issues"]} == {"Patient.gender", "Patient.birthDate"}
+    assert "12.04" not in json.dumps(told)
+
+
+def test_a_message_passes_the_profile_and_every_fault_of_a_broken_one_is_told(validate, tmp_path):
+    (tmp_path / "good.json").write_bytes(four_entry_message())
+    (tmp_path / "bad.json").write_bytes(broken_message())
+
+    good, bad = lines(validate("--json", "--at", "2026-06-01", "good.json", "bad.json", code=1))
+
+    assert (good["valid"], good["level"], good["issues"]) == (True, "profile", [])
+    assert {one["expression"] for one in bad["issues"]} >= {
+        "Bundle.entry[0].resource.source",
+        "Bundle.entry[1].resource.status",
+        "Bundle.entry[1].resource.vaccineCode",
+        "Bundle.entry[1].resource.occurrence",
+        "Bundle.entry[2].resource.birthDate",
+        "Bundle.entry[2].resource.gender",
+        "Bundle.entry[3].resource.address",
+        "Bundle.entry[3].resource.name",
+    }
+
+
+@pytest.mark.parametrize("name", ["many.ndjson", "many.json"])
+def test_lines_are_numbered(validate, tmp_path, name):
+    write(tmp_path / name, PATIENT, BROKEN, PATIENT)
+
+    told = lines(validate("--json", name, code=1))
+
+    assert [(one["line"], one["valid"]) for one in told] == [(1, True), (2, False), (3, True)]
+
+
+def test_a_folder_is_all_json_in_it(validate, tmp_path):
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    write(tmp_path / "in" / "a.json", PATIENT)
+    write(tmp_path / "in" / "deeper" / "b.NDJSON", PATIENT, PATIENT)
+    (tmp_path / "in" / "notes.txt").write_text("no")
+
+    assert [one["file"] for one in lines(validate("--json", "in"))] == [
+        "in/a.json",
+        "in/deeper/b.NDJSON",
+        "in/deeper/b.NDJSON",
+    ]
+
+
+def test_standard_input_and_a_byte_order_mark(validate):
+    text = b"\xef\xbb\xbf" + json.dumps(PATIENT).encode()
+
+    (told,) = lines(validate("--json", "-", input=text))
+
+    assert (told["file"], told["valid"]) == ("-", True)
+
+
+def test_what_cannot_be_read_ends_with_2_and_the_rest_is_still_judged(validate, tmp_path):
+    write(tmp_path / "good.json", PATIENT)
+    (tmp_path / "empty.json").write_bytes(b"")
+    (tmp_path / "text.json").write_bytes(b"\x00\xff not JSON")
+    os.mkfifo(tmp_path / "pipe.json")
+
+    told = lines(
+        validate("--json", "none.json", "empty.json", "text.json", "pipe.json", "good.json", code=2)
+    )
+
+    assert [(one["file"], one["valid"]) for one in told] == [
+        ("none.json", False),
+        ("empty.json", False),
+        ("text.json", False),
+        ("pipe.json", False),
+        ("good.json", True),
+    ]
+    assert all(one["issues"] for one in told[:4])
+
+
+def test_people_get_places_sentences_and_a_summary_in_their_language(validate, tmp_path):
+    write(tmp_path / "many.ndjson", PATIENT, BROKEN)
+
+    english = validate("many.ndjson", code=1).stdout
+    russian = validate("--lang", "ru", "many.ndjson", code=1).stdout
+    from_terminal = validate("many.ndjson", code=1, env={"LANG": "ru_RU.UTF-8"}).stdout
+
+    assert "many.ndjson:2" in english
+    assert "2 resources: 1 valid, 1 to be mended, 0 could not be read" in english
+    assert "Ресурсов: 2" in russian
+    assert russian == from_terminal
+
+
+@pytest.mark.parametrize("arguments", [["--lang", "kk"], ["--level", "deep"], ["--at", "soon"]])
+def test_wrong_use_names_what_may_be_used(validate, tmp_path, arguments):
+    write(tmp_path / "one.json", PATIENT)
+
+    validate(*arguments, "one.json", code=2)
+
+
+def test_a_line_over_the_limit_is_refused_and_the_next_is_read(tmp_path, monkeypatch):
+    from adapters.resources_in_files import resources_in
+
+    file = tmp_path / "long.ndjson"
+    file.write_bytes(b'{"a": "' + b"x" * 5_000 + b'"}\n' + json.dumps(PATIENT).encode() + b"\n")
+
+    found = list(resources_in(file, most_bytes=1_000))
+
+    assert [(one.line, one.fault is None) for one in found] == [(1, False), (2, True)]
+
+
+@pytest.mark.slow
+def test_ten_thousand_small_resources(tmp_path):
+    """The bound of the issue, with room: a machine twice as slow still passes."""
+    file = write(tmp_path / "many.ndjson", *[PATIENT] * 10_000)
+    began = time.monotonic()
+
+    done = subprocess.run(
+        [sys.executable, "-m", "adapters.cli", "validate", "--json", str(file)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    print(f"\n10,000 resources in {time.monotonic() - began:.1f} s")
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 10_000)

@@ -1,0 +1,68 @@
+"""What is to mend is told in the language that was asked for; the receipt never changes."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.http.language import preferred_language
+from schemas.operation_outcome import receipt_in
+from schemas.sentences.catalogue import LANGUAGES, template
+
+PROCESS = "/fhir/$process-message"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("ru", "ru"),
+        ("ru-RU, ru;q=0.9, en;q=0.8", "ru"),
+        ("kk, ru;q=0.8, en;q=0.7", "ru"),
+        ("en;q=0.1, ru;q=0.2", "ru"),
+        ("ru;q=0", "en"),
+        ("ru;q=0, *;q=0.5", "en"),
+        ("*", "en"),
+        ("en;q=0, *", "ru"),
+        ("RU", "ru"),
+        ("de", "en"),
+        ("ru;q=2", "en"),
+        ("ru; q=0.5 , en;q=0.4", "ru"),
+        ("; ; ;", "en"),
+    ],
+)
+def test_the_range_of_highest_quality_wins(asked, expected):
+    assert preferred_language(asked) == expected
+
+
+@given(st.text())
+def test_any_header_gives_a_language(text):
+    assert preferred_language(text) in LANGUAGES
+
+
+def outcome_of(response):
+    return response.json()["entry"][1]["resource"]["issue"]
+
+
+async def test_a_refusal_is_told_in_russian_and_its_receipt_is_the_same(caller):
+    english = await caller.http.post(PROCESS, content=b"garbage")
+    russian = await caller.http.post(
+        PROCESS, content=b"garbage", headers={"Accept-Language": "ru-KZ, en;q=0.2"}
+    )
+
+    assert english.status_code == russian.status_code == 400
+    assert english.headers["content-language"] == "en"
+    assert russian.headers["content-language"] == "ru"
+    assert "Accept-Language" in russian.headers["vary"]
+    assert outcome_of(russian)[0]["diagnostics"] == template("envelope.missing", "ru")
+    assert outcome_of(english)[0]["diagnostics"] == template("envelope.missing", "en")
+    assert receipt_in(english.json()) == receipt_in(russian.json())
+
+
+async def test_a_problem_outside_fhir_is_told_in_russian(caller):
+    answer = await caller.http.get("/receipts/x", headers={"Accept-Language": "ru"})
+
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert json.loads(answer.content)["title"] == template("title.not-logged-in", "ru")
