@@ -39,7 +39,8 @@ types: $(INSTALLED) ## mypy, strict
 contracts: $(INSTALLED) ## adapters -> exchange -> schemas, never back
 	@$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## throughput and latency beside raw pass-through
+bench: $(INSTALLED) ## reading and judging beside the library; throughput and latency beside raw pass-through
+	@$(BIN)/python -m tests.benchmarks
 	@$(BIN)/bhx bench $(ARGS)
 
 wheels: ## dist/: this project and all it needs, to install without a network

@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from schemas.consent_record import ConsentStatement
-from schemas.laboratory_record import read_laboratory_record
 from schemas.profile.events import EVENTS, RecordKind
 from schemas.profile.message import judge_message
 from schemas.profile.parts import Parts
+from schemas.record_facts import read_facts
 from schemas.record_version import record_identifier, version_instant
-from schemas.vaccination_record import read_vaccination_record
 from schemas.violation import Problem, SchemaViolation, problem
 
 #: A reply names this many problems at most, errors first: enough to mend a message, and no way to
@@ -97,7 +96,7 @@ def _said_by(
         message_id=parts.header["id"],
         event=event,
         kind=kind,
-        disease=_disease(focus, parts.by_url),
+        disease=None if kind == "consent" else read_facts(focus, parts.by_url).disease,
         destinations=parts.destinations,
         patient_identifiers=tuple(_patient_identifiers(patient)),
         consents=consents,
@@ -105,14 +104,6 @@ def _said_by(
         version_at=None if kind == "consent" else version_instant(focus, tree),
         warnings=warnings,
     )
-
-
-def _disease(focus: dict[str, Any], entries: dict[str, dict[str, Any]]) -> str | None:
-    if focus["resourceType"] == "Immunization":
-        return read_vaccination_record(focus).disease
-    if focus["resourceType"] in {"DiagnosticReport", "Observation"}:
-        return read_laboratory_record(focus, entries).disease
-    return None
 
 
 def _patient_identifiers(patient: dict[str, Any]) -> Iterator[tuple[str, str]]:

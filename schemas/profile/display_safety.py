@@ -35,6 +35,9 @@ _SHOWN_ELEMENTS: Final = frozenset(
 
 def may_turn_writing(data: bytes) -> bool:
     """Whether JSON text could hold such a character anywhere."""
+    # One byte is looked for a hundred times faster than the alternatives behind it.
+    if b"\xe2" not in data and b"\\" not in data:
+        return False
     return _MAY_TURN.search(data) is not None
 
 
