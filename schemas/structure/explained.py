@@ -118,13 +118,16 @@ class _Walk:
         if not isinstance(resource_type, str) or not is_resource_type(resource_type):
             self.add("structure.unknown-resource", "not-supported", expression)
             return
+        is_outer = frame.is_open
         if resource_type == "Bundle":
             frame = _Frame(_entry_types(value))
-        elif frame.is_open:
+        elif is_outer:
             frame = _Frame(frame.entries, value)
         before = len(self.problems)
         self.object(value, type_definition(resource_type), expression, frame)
-        if "contained" in value and len(self.problems) == before:
+        if "contained" in value and not is_outer:
+            self.add("invariant.dom-2", "invariant", f"{expression}.contained")
+        elif "contained" in value and len(self.problems) == before:
             self._contained(value, expression)
 
     def object(
@@ -310,8 +313,6 @@ class _Walk:
 
     def _bare(self, contained: dict[str, Any], where: str) -> None:
         meta = contained.get("meta", {})
-        if "contained" in contained:
-            self.add("invariant.dom-2", "invariant", f"{where}.contained")
         if "versionId" in meta or "lastUpdated" in meta:
             self.add("invariant.dom-4", "invariant", f"{where}.meta")
         if "security" in meta:
