@@ -124,9 +124,10 @@ def event_of(record):
     if record["resourceType"] == "Consent":
         return "consent-changed"
     kind = "immunization" if record["resourceType"] == "Immunization" else "labresult"
-    if record["status"] in {"entered-in-error", "cancelled"}:
+    status = record.get("status")
+    if status in ("entered-in-error", "cancelled"):
         return f"{kind}-withdrawn"
-    if record["status"] in {"amended", "corrected", "appended"}:
+    if status in ("amended", "corrected", "appended"):
         return f"{kind}-corrected"
     return f"{kind}-published"
 
