@@ -21,6 +21,7 @@ from adapters.cli.exchange_access import (
     is_amqp,
     pinned_log_key,
 )
+from adapters.cli.language_option import LangOption, language_for
 from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError, ExchangeError
 
@@ -58,6 +59,7 @@ def publish(
         Path | None,
         typer.Option(help="Folder for the receipts: they are your evidence.", show_default=False),
     ] = None,
+    lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sign each file's exact bytes, publish them, and verify the receipts.
@@ -70,13 +72,14 @@ def publish(
 
     Example: `bhx publish record.json --as poe:kz:ala --key ala.key --to https://exchange.example`
     """
+    language = language_for(lang)
     if receipts is not None:
         _make_folder(receipts)
     published = run(_publish(files, participant_id, key, to, api, log_key, receipts))
     if as_json:
         write_json(_summary(published))
     else:
-        _print_table(published)
+        _print_table(published, language)
     end(well=all(one.outcome == "accepted" for one in published))
 
 
@@ -198,7 +201,7 @@ def _values(one: _Published) -> dict[str, Any]:
     }
 
 
-def _print_table(published: list[_Published]) -> None:
+def _print_table(published: list[_Published], language: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -209,7 +212,8 @@ def _print_table(published: list[_Published]) -> None:
         place, mend = "-", one.error or ""
         if one.receipt is not None:
             place = str(one.receipt.index)
-            issues = [f"{i.expression}: {i.text}" for i in one.receipt.receipt.issues]
+            told = [issue.to_problem() for issue in one.receipt.receipt.issues]
+            issues = [f"{problem.expression}: {problem.text_in(language)}" for problem in told]
             mend = "\n".join([one.receipt.reason or "", *issues]).strip()
             if one.receipt.standing == "superseded":
                 mend = f"a newer version of the record is at hand: nothing to do\n{mend}".strip()

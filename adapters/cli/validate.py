@@ -13,12 +13,13 @@ import typer
 from adapters.cli.answering import BAD_RESULT, BAD_SETTING, JsonOption, on_stderr, write_json
 from adapters.cli.language_option import LangOption, language_for
 from adapters.resources_in_files import FoundResource, files_named, resources_in, size_of
-from exchange.validation import Judgement, Level, judge
 from schemas.sentences.catalogue import say
 from schemas.violation import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from exchange.validation import Judgement, Level
 
 #: Larger than any message an exchange can be set to read.
 MOST_RESOURCE_BYTES = 64 * 1_048_576
@@ -35,8 +36,8 @@ class _Validated:
     """One resource and what is to mend in it."""
 
     found: FoundResource
-    judgement: Judgement
-    level: Level
+    judgement: "Judgement"
+    level: "Level"
 
     @property
     def outcome(self) -> _Outcome:
@@ -117,7 +118,7 @@ def validate(
         raise typer.Exit(BAD_RESULT)
 
 
-def _level(asked: str) -> Level:
+def _level(asked: str) -> "Level":
     if asked == "structure":
         return "structure"
     if asked == "profile":
@@ -127,8 +128,10 @@ def _level(asked: str) -> Level:
 
 
 def _validated(
-    files: list[Path], level: Level, at: datetime, on_read: Callable[[int], None]
+    files: list[Path], level: "Level", at: datetime, on_read: Callable[[int], None]
 ) -> Iterator[_Validated]:
+    from exchange.validation import Judgement, judge
+
     for file in files_named(files):
         for found in resources_in(file, most_bytes=MOST_RESOURCE_BYTES, on_read=on_read):
             if found.fault is not None:

@@ -1,13 +1,16 @@
 """The commands of a post, a registry, an auditor and an operator against a running deployment."""
 
 import json
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
 import pytest
 
+from schemas.sentences.catalogue import template
 from tests.end_to_end import independent
-from tests.end_to_end.deployment import run_bhx, until
+from tests.end_to_end.deployment import PROJECT, own_environment, run_bhx, until
 from tests.end_to_end.real_records import compose, consent, record_files
 
 
@@ -93,6 +96,24 @@ def test_a_file_that_changed_under_its_id_is_refused(deployment, records, publis
     summary = publish(deployment, deployment.ala, [changed], to=deployment.base_url, code=1)
 
     assert summary["refused"] == {"message-reused": 1}
+
+
+def test_what_to_mend_is_told_in_the_language_asked_for(deployment, records, published):
+    changed = deployment.folder / "changed.json"
+    changed.write_bytes(records[0][0].read_bytes() + b" ")
+
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "adapters.cli", "publish", changed, "--as", deployment.ala,
+            "--key", deployment.file(deployment.ala, "key"), "--to", deployment.base_url,
+            "--lang", "ru",
+        ],
+        cwd=PROJECT, env=own_environment(COLUMNS="200"), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert template("message.id-used", "ru") in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("way", ["http", "amqp"])
