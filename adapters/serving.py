@@ -20,6 +20,7 @@ from adapters.rabbitmq.source import RabbitSource
 from adapters.rabbitmq.topology import ACKNOWLEDGEMENTS, SUBMISSIONS
 from adapters.settings import Settings
 from adapters.telemetry import Metrics
+from exchange import validation
 from exchange.acknowledgement_worker import AcknowledgementWorker
 from exchange.errors import ConfigurationError
 from exchange.worker import Worker
@@ -54,6 +55,8 @@ async def parts_for(exchange: Exchange, metrics: Metrics) -> AsyncIterator[list[
     """
     role, settings = exchange.settings.role, exchange.settings
     parts: list[Part] = []
+    if role != "relay":
+        validation.prepare()
     async with AsyncExitStack() as stack:
         if role in {"all", "api"}:
             listening = stack.enter_context(_listening(settings))

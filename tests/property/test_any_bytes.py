@@ -10,7 +10,11 @@ from exchange.directory import Directory
 from exchange.model import OpenedMessage, ReceivedMessage, Refused
 from exchange.opening import MessageOpener
 from exchange.subjects import SubjectVault
+from exchange.validation import prepare
 from tests.support.world import ALA, NOON, OSS, consent, usual_cast, vaccination
+
+# The first example would otherwise wait for it, longer than hypothesis lets one wait.
+prepare()
 
 CAST = usual_cast()
 DIRECTORY = Directory.of(1, CAST.participants.values())
