@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from schemas.fhir_instants import instant_at_end, instant_at_start
+from schemas.structure.references import is_absolute
 from schemas.violation import SchemaViolation
 
 Node = Mapping[str, Any]
@@ -256,6 +257,12 @@ INVARIANTS: Final[dict[str, tuple[Invariant, ...]]] = {
     "BundleEntry": (
         Invariant("bdl-5", "resource", _one_of("resource", "request", "response")),
         Invariant("bdl-8", "fullUrl", lambda node: "/_history/" not in node.get("fullUrl", "")),
+        # R4 4.0.1 bundle-definitions.html#Bundle.entry.fullUrl: it is an absolute URL.
+        Invariant(
+            "full-url",
+            "fullUrl",
+            lambda node: "fullUrl" not in node or is_absolute(node["fullUrl"]),
+        ),
     ),
 }
 

@@ -23,6 +23,7 @@ from schemas.structure.references import (
     REFERENCE_PARTS,
     fits,
     has_circle,
+    is_absolute,
     is_bundled,
     is_local,
     is_well_formed,
@@ -207,7 +208,7 @@ def _is_plain_bundle(bundle: Mapping[str, Any]) -> bool:
     urls = set()
     for entry in entries:
         url = entry.get("fullUrl")
-        if url is None or url in urls or "/_history/" in url:
+        if url is None or url in urls or "/_history/" in url or not is_absolute(url):
             return False
         if "resource" not in entry or not entry.keys() <= _OF_A_MESSAGE:
             return False

@@ -16,7 +16,8 @@ Node = Mapping[str, Any]
 _LITERAL: Final = re.compile(
     r"(?:https?://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 )
-_HAS_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.\-]*:")
+#: RFC 3986, 3.1: a scheme reads alike in either case.
+_HAS_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 #: What a reference must have, to say anything.
 REFERENCE_PARTS: Final = ("reference", "identifier", "display")
@@ -32,6 +33,11 @@ def is_bundled(reference: str) -> bool:
     return reference.startswith(("urn:uuid:", "urn:oid:"))
 
 
+def is_absolute(address: str) -> bool:
+    """Whether it means the same wherever it stands."""
+    return _HAS_SCHEME.match(address) is not None
+
+
 def type_named_in(reference: str) -> str | None:
     """The resource type that a relative or RESTful reference names, or None when it names none."""
     found = _LITERAL.fullmatch(reference)
@@ -42,11 +48,7 @@ def type_named_in(reference: str) -> str | None:
 
 def is_well_formed(reference: str) -> bool:
     """Whether it is absolute, local, or relative in the form `Type/id`."""
-    return (
-        is_local(reference)
-        or _HAS_SCHEME.match(reference) is not None
-        or type_named_in(reference) is not None
-    )
+    return is_local(reference) or is_absolute(reference) or type_named_in(reference) is not None
 
 
 def fits(resource_type: str | None, targets: frozenset[str]) -> bool:

@@ -22,7 +22,11 @@ from tests.support.official_invariants import (
 )
 
 #: Rules of R4's prose, which no StructureDefinition writes as FHIRPath.
-IN_PROSE = {("Bundle", "search-id"), ("Bundle", "search-outcome")}
+IN_PROSE = {
+    ("Bundle", "search-id"),
+    ("Bundle", "search-outcome"),
+    ("BundleEntry", "full-url"),
+}
 
 
 def has_value(collection: list[Any]) -> bool:

@@ -189,6 +189,33 @@ BREAKS = {
 }
 
 
+#: FHIR's issue type of each sentence (R4 valueset-issue-type.html); others by their first word.
+CODES = {
+    "structure.no-resource-type": "required",
+    "structure.unknown-resource": "not-supported",
+    "structure.empty-element": "invariant",
+    "structure.required": "required",
+    "structure.required-choice": "required",
+    "structure.wrong-code": "code-invalid",
+    "structure.wrong-code-of": "code-invalid",
+    "structure.code-required": "required",
+    "structure.reference-says-nothing": "invariant",
+    "structure.reference-form": "value",
+    "structure.not-contained": "not-found",
+    "structure.not-bundled": "not-found",
+    "structure.wrong-target": "value",
+    "structure.contained-without-id": "required",
+    "structure.contained-twice": "duplicate",
+    "structure.more": "too-costly",
+}
+CODES_OF_KINDS = {
+    "structure": "structure",
+    "form": "value",
+    "narrative": "invalid",
+    "invariant": "invariant",
+}
+
+
 @pytest.mark.parametrize("sentence", BREAKS)
 def test_what_breaks_a_rule_is_told_with_its_place(sentence):
     resource, expression = BREAKS[sentence]
@@ -198,12 +225,14 @@ def test_what_breaks_a_rule_is_told_with_its_place(sentence):
 
     assert sentence in told, list(told)
     assert told[sentence].expression == expression
+    kind = sentence.partition(".")[0]
+    assert told[sentence].code == CODES.get(sentence, CODES_OF_KINDS[kind])
     # What the explaining path objects to, the compiled path never takes.
     assert read_plain(text) is None
 
 
 def test_every_sentence_of_structure_is_broken_here():
-    """Invariants with an expression of their own are compared with FHIRPath elsewhere."""
+    """Invariants of types have `test_structure_invariants.py`."""
     compared = ("form.", "narrative.", "structure.", "invariant.dom-", "invariant.search-")
 
     assert {key for key in sentence_keys() if key.startswith(compared)} == set(BREAKS)
