@@ -14,7 +14,6 @@ from adapters.cli.answering import BAD_RESULT, BAD_SETTING, JsonOption, on_stder
 from adapters.cli.language_option import LangOption, language_for
 from adapters.resources_in_files import FoundResource, files_named, resources_in, size_of
 from schemas.sentences.catalogue import say
-from schemas.violation import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +47,7 @@ class _Validated:
     def to_values(self, language: str) -> dict[str, Any]:
         """As `--json` prints it."""
         return {
-            "file": str(self.found.file),
+            "file": self.found.name,
             "line": self.found.line,
             "resource_type": self.judgement.resource_type,
             "valid": self.judgement.is_valid,
@@ -135,8 +134,7 @@ def _validated(
     for file in files_named(files):
         for found in resources_in(file, most_bytes=MOST_RESOURCE_BYTES, on_read=on_read):
             if found.fault is not None:
-                fault = Problem("not-found", "$this", f"The file {found.fault}.")
-                judgement = Judgement(None, (fault,), is_json=False)
+                judgement = Judgement(None, (found.fault,), is_json=False)
             else:
                 judgement = judge(found.data, level=level, at=at, max_bytes=MOST_RESOURCE_BYTES)
             yield _Validated(found, judgement, level)
@@ -170,13 +168,18 @@ def _told(language: str) -> Callable[[_Validated], None]:
     return lambda one: _print(console, one, language) if one.judgement.problems else None
 
 
+def _harmless(name: str) -> str:
+    """A file's name without what would command a terminal."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name)
+
+
 def _print(console: "Console", one: _Validated, language: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
     colour = {"valid": "green", "invalid": "red", "unreadable": "red"}[one.outcome]
     head = Text.assemble(
-        (f"{one.found.file}:{one.found.line}", "bold"),
+        (f"{_harmless(one.found.name)}:{one.found.line}", "bold"),
         f"  {one.judgement.resource_type or ''}  ",
         (say(f"validate.{one.outcome}", (), language), colour),
     )

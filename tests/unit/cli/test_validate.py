@@ -95,6 +95,42 @@ def test_a_folder_is_all_json_in_it(validate, tmp_path):
     ]
 
 
+def test_blank_lines_count(validate, tmp_path):
+    text = json.dumps(PATIENT)
+    (tmp_path / "lines.json").write_text(f"\n{text}\n\n\n{text}\n")
+    (tmp_path / "one.json").write_text(f"\n\n{text}\n\nx")
+
+    told = lines(validate("--json", "--level", "structure", "lines.json", "one.json", code=2))
+
+    assert [(one["line"], one["valid"]) for one in told] == [(2, True), (5, True), (3, False)]
+    assert "line 5, column 1" in told[2]["issues"][0]["message"]
+
+
+def test_a_folder_in_a_folder_is_no_file_and_an_empty_one_says_so(validate, tmp_path):
+    (tmp_path / "in" / "archive.json").mkdir(parents=True)
+    write(tmp_path / "in" / "a.json", PATIENT)
+    (tmp_path / "empty").mkdir()
+
+    told = lines(validate("--json", "--lang", "ru", "in", "empty", code=2))
+
+    assert [(one["file"], one["valid"]) for one in told] == [("in/a.json", True), ("empty", False)]
+    assert "В папке нет файлов" in told[1]["issues"][0]["message"]
+
+
+def test_a_name_of_any_bytes_is_told_as_text_and_commands_no_terminal(validate, tmp_path):
+    write(tmp_path / os.fsdecode(b"a\xff.json"), BROKEN)
+    write(tmp_path / "b\x1b[31m.json", BROKEN)
+
+    programs = validate("--json", ".", code=1).stdout_bytes
+    people = validate(".", code=1).stdout
+
+    names = [json.loads(line)["file"] for line in programs.decode().splitlines()]
+    assert names == ["a\\xff.json", "b\x1b[31m.json"]
+    assert "\x1b[31m" not in people
+    assert "a\\xff.json:1" in people
+    assert "b\\x1b[31m.json:1" in people
+
+
 def test_standard_input_and_a_byte_order_mark(validate):
     text = b"\xef\xbb\xbf" + json.dumps(PATIENT).encode()
 
@@ -149,9 +185,32 @@ def test_a_line_over_the_limit_is_refused_and_the_next_is_read(tmp_path, monkeyp
     file = tmp_path / "long.ndjson"
     file.write_bytes(b'{"a": "' + b"x" * 5_000 + b'"}\n' + json.dumps(PATIENT).encode() + b"\n")
 
-    found = list(resources_in(file, most_bytes=1_000))
+    read = []
+    found = list(resources_in(file, most_bytes=1_000, on_read=read.append))
 
-    assert [(one.line, one.fault is None) for one in found] == [(1, False), (2, True)]
+    assert [(one.line, one.fault and one.fault.code) for one in found] == [
+        (1, "too-long"),
+        (2, None),
+    ]
+    assert sum(read) == file.stat().st_size
+
+
+@pytest.mark.parametrize("how", [["--json"], []])
+def test_a_reader_that_leaves_early_is_no_error(tmp_path, how):
+    file = write(tmp_path / "many.ndjson", *[BROKEN] * 2_000)
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "adapters.cli", "validate", *how, str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline()
+        running.stdout.close()
+        _, told = running.communicate(timeout=60)
+
+    assert told == b""
+    assert running.returncode == 1
 
 
 @pytest.mark.slow
