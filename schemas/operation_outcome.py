@@ -14,10 +14,12 @@ from schemas.violation import Problem
 _RESPONSES = uuid.UUID("5f0ad1a6-96d5-4a4c-8d70-4e2d4e0f3b55")
 
 
-def operation_outcome(problems: Sequence[Problem], language: str = LANGUAGES[0]) -> dict[str, Any]:
+def operation_outcome(
+    problems: Sequence[Problem], language: str = LANGUAGES[0], *, accepted: bool = False
+) -> dict[str, Any]:
     """An OperationOutcome with one issue a problem, in this language (ISO 639-1).
 
-    Without an error among them it says first that the message was accepted.
+    Of a message that was accepted it says so first; its warnings follow.
     """
     issues: list[dict[str, Any]] = [
         {
@@ -28,13 +30,13 @@ def operation_outcome(problems: Sequence[Problem], language: str = LANGUAGES[0])
         }
         for problem in problems
     ]
-    if not any(problem.is_error for problem in problems):
-        accepted = {
+    if accepted:
+        first = {
             "severity": "information",
             "code": "informational",
             "diagnostics": say("outcome.accepted", language=language),
         }
-        issues.insert(0, accepted)
+        issues.insert(0, first)
     return {"resourceType": "OperationOutcome", "issue": issues}
 
 
@@ -64,7 +66,8 @@ def response_message(
         },
         "focus": [{"reference": f"urn:uuid:{binary_id}"}],
     }
-    outcome = {"id": outcome_id, **operation_outcome(problems, language)}
+    accepted = receipt.outcome == "accepted"
+    outcome = {"id": outcome_id, **operation_outcome(problems, language, accepted=accepted)}
     binary = {
         "resourceType": "Binary",
         "id": binary_id,

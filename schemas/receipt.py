@@ -2,10 +2,16 @@
 
 from typing import ClassVar, Literal, Self
 
+from pydantic import Field
+
 from schemas.violation import Problem, Severity
 from schemas.wire_json import WireBytes, WireDocument
 
 RECEIPT_TYPE = "application/vnd.bhx.receipt+json"
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class ReceiptIssue(WireDocument):
@@ -17,23 +23,23 @@ class ReceiptIssue(WireDocument):
         words: what stands in the sentence's places.
     """
 
-    ABSENT_WHEN_NONE: ClassVar[tuple[str, ...]] = ("severity", "sentence", "words")
-
     code: str
     expression: str
     text: str
-    severity: Severity | None = None
-    sentence: str | None = None
-    words: tuple[str, ...] | None = None
+    # Left out when there is none, so that issues from before these keep the bytes they had.
+    severity: Severity | None = Field(default=None, exclude_if=_is_none)
+    sentence: str | None = Field(default=None, exclude_if=_is_none)
+    words: tuple[str, ...] | None = Field(default=None, exclude_if=_is_none)
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
         """The issue that tells a problem."""
+        is_old = problem.sentence is None and problem.severity == "error"
         return cls(
             code=problem.code,
             expression=problem.expression,
             text=problem.text,
-            severity=problem.severity,
+            severity=None if is_old else problem.severity,
             sentence=problem.sentence,
             words=problem.words or None,
         )

@@ -16,7 +16,7 @@ _MOST_RANGES: Final = 32
 
 
 def preferred_language(accept_language: str | None) -> str:
-    """The language of ours with the highest quality; the first of ours when none is asked for.
+    """The language of ours with the highest quality, of equals the one named first; else English.
 
     Ranges name a language with or without a region (`ru-RU`), or any (`*`). A header that is not of
     the standard's form is as good as none.
@@ -25,6 +25,8 @@ def preferred_language(accept_language: str | None) -> str:
         return LANGUAGES[0]
     asked: dict[str, float] = {}
     for text in accept_language.split(",")[:_MOST_RANGES]:
+        if not text.strip():
+            continue  # RFC 9110 5.6.1.2: an empty element says nothing
         found = _RANGE.fullmatch(text)
         if found is None:
             return LANGUAGES[0]
@@ -32,8 +34,9 @@ def preferred_language(accept_language: str | None) -> str:
         quality = float(found.group(2) or 1)
         asked[language] = max(quality, asked.get(language, 0.0))
     others = asked.get("*", 0.0)
-    # Of equals, the first of ours: max keeps the first it meets.
-    best = max(LANGUAGES, key=lambda language: asked.get(language, others))
+    # Of equals max keeps the first it meets: those named, in their order, before those that may be.
+    ours = [*(language for language in asked if language in LANGUAGES), *LANGUAGES]
+    best = max(ours, key=lambda language: asked.get(language, others))
     return best if asked.get(best, others) > 0 else LANGUAGES[0]
 
 

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.http.language import preferred_language
-from schemas.operation_outcome import receipt_in
+from schemas.operation_outcome import operation_outcome, receipt_in
+from schemas.receipt import Receipt, ReceiptIssue
 from schemas.sentences.catalogue import LANGUAGES, template
+from schemas.violation import Problem, problem
 
 PROCESS = "/fhir/$process-message"
 
@@ -27,6 +29,10 @@ PROCESS = "/fhir/$process-message"
         ("*", "en"),
         ("en;q=0, *", "ru"),
         ("RU", "ru"),
+        ("ru, en", "ru"),
+        ("en, ru", "en"),
+        ("ru, *", "ru"),
+        ("ru,,", "ru"),
         ("de", "en"),
         ("ru;q=2", "en"),
         ("ru; q=0.5 , en;q=0.4", "ru"),
@@ -66,3 +72,32 @@ async def test_a_problem_outside_fhir_is_told_in_russian(caller):
 
     assert answer.headers["content-type"].startswith("application/problem+json")
     assert json.loads(answer.content)["title"] == template("title.not-logged-in", "ru")
+
+
+def test_issues_from_before_there_were_severities_keep_their_bytes():
+    """A row of three members gives the receipt that was given for it then."""
+    old = ReceiptIssue.of(Problem("value", "Patient.gender", "Use a code."))
+    new = ReceiptIssue.of(problem("structure.null", "structure", "Patient.gender"))
+    remark = ReceiptIssue.of(Problem("value", "x", "y", "warning"))
+
+    assert old.to_values() == {
+        "code": "value", "expression": "Patient.gender", "text": "Use a code.",
+    }  # fmt: skip
+    assert list(new.to_values()) == ["code", "expression", "text", "severity", "sentence"]
+    assert old.to_problem() == Problem("value", "Patient.gender", "Use a code.")
+    assert remark.to_problem().severity == "warning"
+    # Inside a receipt too, and not only by itself.
+    receipt = Receipt(
+        publisher="p", message="m", outcome="refused", issues=(old,), decided_at="t",
+        entry=b"e", proof="p",
+    )  # fmt: skip
+    assert b"null" not in receipt.to_bytes().partition(b'"issues"')[2].partition(b"]")[0]
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_only_what_was_accepted_is_said_to_be(accepted):
+    remark = Problem("value", "x", "y", "warning")
+
+    told = operation_outcome([remark], accepted=accepted)["issue"]
+
+    assert [one["severity"] for one in told] == ["information", "warning"][not accepted :]
