@@ -5,7 +5,6 @@ Travellers without documents are served: a name is enough, and so is an identifi
 
 from schemas.profile.context import Context, Resource
 from schemas.profile.dates import check_birth
-from schemas.profile.migration_status import names_migration_status
 from schemas.violation import Problem, problem
 
 #: Parts of an address that nobody behind the exchange needs (data minimisation).
@@ -51,14 +50,6 @@ def _check_identifiers(patient: Resource, path: str, found: list[Problem]) -> bo
                     "incomplete",
                     f"{path}.identifier[{index}]",
                     severity="warning",
-                )
-            )
-        if system is not None and names_migration_status(system):
-            found.append(
-                problem(
-                    "profile.migration-identifier",
-                    "business-rule",
-                    f"{path}.identifier[{index}].system",
                 )
             )
     return has_value
