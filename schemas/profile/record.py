@@ -25,10 +25,10 @@ def check_record(parts: Parts, found: list[Problem]) -> None:
         _check_status(focus, path, parts.event, found)
     if focus.get("status") in VOID:
         return
-    check_organization(focus, path, parts.places, parts.header, found)
+    check_organization(focus, path, parts.places, parts.by_url, parts.header, found)
     is_vaccination = focus["resourceType"] == "Immunization"
     most: Severity = "error" if is_vaccination else "warning"
-    check_country(focus, path, parts.places, found, most=most)
+    check_country(focus, path, parts.places, parts.by_url, found, most=most)
     if not is_vaccination:
         observations = [one for _, _, one in parts.placed if one["resourceType"] == "Observation"]
         check_laboratory_focus(focus, path, observations, found)

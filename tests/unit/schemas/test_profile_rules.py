@@ -5,6 +5,7 @@ import pytest
 from schemas.profile.profile import profile_problems
 from tests.unit.schemas.profile_messages import (
     AT,
+    RESULT,
     coded,
     immunization,
     laboratory,
@@ -177,6 +178,13 @@ WRONG = [
         "error", "country-missing", FOCUS,
     ),
     (
+        message(
+            immunization(performer=None),
+            others=[(RESULT, organization(address=[{"country": "KG"}]))],
+        ),
+        "error", "country-unclear", FOCUS,
+    ),
+    (
         message(immunization(), organization=organization(address=[{"country": "Kazakhstan"}])),
         "error", "country-not-code", f"{POST}.address[0].country",
     ),
@@ -327,6 +335,15 @@ def test_the_maker_of_the_vaccine_answers_for_no_record_and_says_no_country():
         performer=None, manufacturer={"reference": "urn:uuid:00000000-0000-4000-8000-000000000003"}
     )
     assert {sentence for _, sentence, _ in told(message(made))} == {
+        "organization-missing", "country-missing",
+    }  # fmt: skip
+
+
+def test_a_maker_inside_the_record_answers_for_it_no_more():
+    maker = {**organization(), "id": "m"}
+    made = immunization(performer=None, manufacturer={"reference": "#m"}, contained=[maker])
+
+    assert {sentence for _, sentence, _ in told(message(made, organization=None))} == {
         "organization-missing", "country-missing",
     }  # fmt: skip
 
