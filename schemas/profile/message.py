@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from schemas.consent_record import ConsentStatement, read_consent
+from schemas.profile.consent import check_given
 from schemas.profile.context import Resource, context_of
 from schemas.profile.dates import Received, check_past, received_at
 from schemas.profile.migration_problems import migration_problems
 from schemas.profile.parts import Parts, find_parts
-from schemas.profile.record import check_record
+from schemas.profile.record import check_about_patient, check_record
 from schemas.profile.resource import check_resource
 from schemas.profile.sweep import is_clean, sweep_problems
 from schemas.violation import Problem, SchemaViolation, problem
@@ -36,8 +37,10 @@ def judge_message(
     for path, url, resource in parts.placed:
         if resource["resourceType"] == "Consent":
             _read_consent(resource, path, parts, consents, found)
+            check_given(resource, path, received, found)
         elif url is not None or resource["resourceType"] != "Patient":
             check_resource(resource, path, context, found)
+            check_about_patient(resource, path, parts, found)
     check_record(parts, found)
     _check_version(parts, received, found)
     _sweep(bundle, parts, found)

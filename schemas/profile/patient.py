@@ -4,7 +4,7 @@ Travellers without documents are served: a name is enough, and so is an identifi
 """
 
 from schemas.profile.context import Context, Resource
-from schemas.profile.dates import check_birth
+from schemas.profile.dates import check_birth, check_past
 from schemas.violation import Problem, problem
 
 #: Parts of an address that nobody behind the exchange needs (data minimisation).
@@ -24,6 +24,9 @@ def check_patient(patient: Resource, path: str, context: Context, found: list[Pr
                 "profile.birth-date-missing", "incomplete", f"{path}.birthDate", severity="warning"
             )
         )
+    died = patient.get("deceasedDateTime")
+    if died is not None:
+        check_past(died, f"{path}.deceased", context.received, found)
     for index, address in enumerate(patient.get("address", ())):
         if not _TOO_MUCH_ADDRESS.isdisjoint(address):
             found.append(

@@ -10,6 +10,17 @@ from schemas.violation import Problem, Severity, problem
 
 #: What has no result yet.
 _NO_RESULT = frozenset({"registered", "unknown"})
+#: Resource → the element that says whom it is about.
+_PERSONAL = {
+    "Device": "patient",
+    "DiagnosticReport": "subject",
+    "DocumentReference": "subject",
+    "Encounter": "subject",
+    "Immunization": "patient",
+    "Observation": "subject",
+    "ServiceRequest": "subject",
+    "Specimen": "subject",
+}
 
 
 def check_record(parts: Parts, found: list[Problem]) -> None:
@@ -39,6 +50,24 @@ def check_identifier(record: Resource, path: str, found: list[Problem]) -> None:
     """Add an error when the record has no business identifier to keep over its versions."""
     if record_identifier(record) is None:
         found.append(problem("profile.identifier-missing", "required", f"{path}.identifier"))
+
+
+def check_about_patient(resource: Resource, path: str, parts: Parts, found: list[Problem]) -> None:
+    """Add an error when something beside the record is about somebody or something else.
+
+    Whom it is about may be left out, or said without a reference: then the message says it.
+    """
+    element = _PERSONAL.get(resource["resourceType"])
+    if element is None or resource is parts.focus or parts.patient_url is None:
+        return
+    reference = resource.get(element, {}).get("reference")
+    if reference in {None, parts.patient_url}:
+        return
+    # What leads out of the message is told once, by the sweep.
+    if reference in parts.by_url or reference.startswith("#"):
+        found.append(
+            problem("profile.part-about-patient", "business-rule", f"{path}.{element}.reference")
+        )
 
 
 def _check_about_patient(focus: Resource, path: str, parts: Parts, found: list[Problem]) -> None:

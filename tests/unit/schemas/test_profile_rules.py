@@ -3,8 +3,11 @@
 import pytest
 
 from schemas.profile.profile import profile_problems
+from tests.support.world import consent as usual_consent
 from tests.unit.schemas.profile_messages import (
     AT,
+    ORGANIZATION,
+    PATIENT,
     RESULT,
     coded,
     immunization,
@@ -23,6 +26,10 @@ POST = "Bundle.entry[3].resource"
 HEAD = "Bundle.entry[0].resource"
 SCT, LOINC, CVX = "http://snomed.info/sct", "http://loinc.org", "http://hl7.org/fhir/sid/cvx"
 ID_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
+
+
+def consent(**changed):
+    return {**usual_consent(), "patient": {"reference": PATIENT}, **changed}
 
 
 def told(resource):
@@ -52,6 +59,11 @@ def told(resource):
         laboratory(),
         laboratory(report(status="amended"), event="labresult-corrected"),
         laboratory(report(status="cancelled", result=None), event="labresult-withdrawn"),
+        laboratory(
+            report(status="partial"), result={"status": "registered", "valueCodeableConcept": None}
+        ),
+        laboratory(result={"subject": {"display": "the traveller"}}, sample={"subject": None}),
+        message(immunization(), patient=patient(deceasedDateTime="2026-05-31")),
     ],
 )
 def test_a_valid_message_has_no_error(valid):
@@ -105,6 +117,23 @@ WRONG = [
     (
         message(immunization(patient={"display": "x"})),
         "error", "focus-about-patient", f"{FOCUS}.patient.reference",
+    ),
+    (
+        laboratory(
+            result={
+                "contained": [{"resourceType": "Patient", "id": "p"}],
+                "subject": {"reference": "#p"},
+            }
+        ),
+        "error", "part-about-patient", "Bundle.entry[4].resource.subject.reference",
+    ),
+    (
+        laboratory(sample={"subject": {"reference": ORGANIZATION}}),
+        "error", "part-about-patient", "Bundle.entry[5].resource.subject.reference",
+    ),
+    (
+        message(immunization(), others=[(RESULT, consent(dateTime="2026-06-03"))]),
+        "error", "in-future", "Bundle.entry[4].resource.dateTime",
     ),
     # vaccinations
     (message(immunization(identifier=None)), "error", "identifier-missing", f"{FOCUS}.identifier"),
@@ -247,6 +276,10 @@ WRONG = [
         "error", "after-death", f"{FOCUS}.occurrence",
     ),
     (
+        message(immunization(), patient=patient(deceasedDateTime="2026-06-03")),
+        "error", "in-future", f"{PERSON}.deceased",
+    ),
+    (
         message(immunization(occurrenceDateTime="2026-06-03")),
         "error", "in-future", f"{FOCUS}.occurrence",
     ),
@@ -313,6 +346,14 @@ def test_one_thing_wrong_is_told_with_its_place(wrong, severity, sentence, expre
     assert (severity, sentence, expression) in problems
     # One fault has one direct consequence at most, such as a reference to what was left out.
     assert len(problems) <= 2
+
+
+def test_a_consent_of_tomorrow_is_refused_by_itself_too():
+    """The latest consent wins: no withdrawal could stand against it until then."""
+    assert told(consent(dateTime="2099-01-01T00:00:00Z")) == {
+        ("error", "in-future", "Consent.dateTime")
+    }
+    assert told(consent(dateTime="2026-06-01T12:04:00Z")) == set()
 
 
 def test_everything_wrong_is_told_at_once():
