@@ -30,6 +30,12 @@ def states_migration_status(system: str | None, code: str | None) -> bool:
 
 
 @cache
+def listed_systems() -> frozenset[str]:
+    """Every listed code system."""
+    return frozenset(_listed()["systems"])
+
+
+@cache
 def listed_texts() -> frozenset[str]:
     """Every listed code and code system: texts worth a second look wherever they stand."""
     listed = _listed()
