@@ -71,7 +71,7 @@ def _is_right(resource: Resource, context: Context) -> bool:
     elif kind == "Patient" and not _is_traveller(resource, context):
         return False
     return "identifier" not in resource or all(
-        [_is_harmless(identifier["system"]) for identifier in resource["identifier"]]
+        _is_harmless(identifier["system"]) for identifier in resource["identifier"]
     )
 
 
