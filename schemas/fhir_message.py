@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.consent_record import ConsentStatement
+from schemas.consent.statement import ConsentStatement
 from schemas.profile.events import EVENTS, RecordKind
 from schemas.profile.message import judge_message
 from schemas.profile.parts import Parts
 from schemas.record_facts import read_facts
+from schemas.record_traits import RecordClass
 from schemas.record_version import record_identifier, version_instant
 from schemas.violation import Problem, SchemaViolation, problem
 
@@ -29,6 +30,7 @@ class FhirMessage:
         message_id: MessageHeader.id.
         event: code of the exchange's event system.
         kind: what the focus is.
+        record_class: resource type of the focus; None for a consent.
         disease: key of our terminology, or None when no coding named one we know.
         destinations: participant ids named in MessageHeader.destination.
         patient_identifiers: `(system, value)` pairs; empty for a traveller without documents.
@@ -47,6 +49,7 @@ class FhirMessage:
     destinations: tuple[str, ...]
     patient_identifiers: tuple[tuple[str, str], ...]
     consents: tuple[ConsentStatement, ...]
+    record_class: RecordClass | None = None
     record: str | None = None
     version_at: datetime | None = None
     warnings: tuple[Problem, ...] = ()
@@ -100,6 +103,7 @@ def _said_by(
         destinations=parts.destinations,
         patient_identifiers=tuple(_patient_identifiers(patient)),
         consents=consents,
+        record_class=None if kind == "consent" else focus["resourceType"],
         record=None if kind == "consent" else record_identifier(focus),
         version_at=None if kind == "consent" else version_instant(focus, tree),
         warnings=warnings,
