@@ -66,7 +66,7 @@ def parts_denied(statement: ConsentStatement, asked: Asked) -> frozenset[str]:
 def _denials(rule: Rule, asked: Asked) -> Iterator[Rule]:
     """The rules that deny, where the rules around them match."""
     # A root with criteria and no type may be meant as a denial.
-    if rule.type != "permit" and (rule.type is not None or rule.has_criteria):
+    if rule.type != "permit" and (rule.type is not None or rule.criteria):
         yield rule
     if rule.type is None or matches(rule, asked, denies=rule.type == "deny"):
         for exception in rule.exceptions:
@@ -94,7 +94,7 @@ def _by_policies(statement: ConsentStatement, asked: Asked, has_power: bool) -> 
     if root is None:
         return _with(base, ((),), has_power)
     # Criteria of an untyped root: by one of its two readings it denies what they match.
-    if root.has_criteria and matches(root, asked, denies=True):
+    if root.criteria and matches(root, asked, denies=True):
         return _DENIES
     paths: tuple[Path, ...] = ()
     for exception in _matching(root.exceptions, asked):
@@ -125,7 +125,7 @@ def _permitting(rule: Rule, above: Path, asked: Asked, has_power: bool) -> tuple
     if rule.type == "deny" and not has_power:
         return None
     path = (*above, rule)
-    nested = list(_matching(rule.exceptions, asked))
+    nested = _matching(rule.exceptions, asked) if rule.exceptions else ()
     if not nested:
         return (path,) if rule.type == "permit" else None
     found: tuple[Path, ...] = ()
@@ -137,10 +137,8 @@ def _permitting(rule: Rule, above: Path, asked: Asked, has_power: bool) -> tuple
     return found
 
 
-def _matching(rules: Iterable[Rule], asked: Asked) -> Iterator[Rule]:
-    for rule in rules:
-        if matches(rule, asked, denies=rule.type == "deny"):
-            yield rule
+def _matching(rules: Iterable[Rule], asked: Asked) -> list[Rule]:
+    return [rule for rule in rules if matches(rule, asked, denies=rule.type == "deny")]
 
 
 def _joined(base: tuple[BasePolicy, ...], asked: Asked) -> Says:

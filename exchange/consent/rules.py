@@ -12,7 +12,7 @@ from typing import Final
 from exchange.consent.request import DisclosureRequest
 from schemas.consent.purposes import COVERED_BY
 from schemas.consent.sensitivity import HEIGHT
-from schemas.consent.statement import NOT_UNDERSTOOD, Named, Rule, Span
+from schemas.consent.statement import NOT_UNDERSTOOD, Criterion, Named, Rule, Span
 
 Answer = bool | None
 
@@ -89,14 +89,19 @@ def asked_of(request: DisclosureRequest, labels: frozenset[str], at: datetime) -
 
 def matches(rule: Rule, asked: Asked, *, denies: bool) -> bool:
     """Whether the rule matches, taken as one that permits or as one that denies."""
-    return _matches_but_for_labels(rule, asked, denies) and _is_enough(
-        _labels(rule, asked, denies), denies
-    )
+    for name in rule.criteria:
+        answer = _CRITERIA[name](rule, asked, denies)
+        if answer is False or (answer is None and not denies):
+            return False
+    return True
 
 
 def redacted_by(rule: Rule, asked: Asked) -> frozenset[str]:
     """Labels of parts that a denial names, when it matches but for its labels."""
-    if rule.sensitivity is None or not _matches_but_for_labels(rule, asked, denies=True):
+    others = (name for name in rule.criteria if name != "labels")
+    if rule.sensitivity is None or any(
+        _CRITERIA[name](rule, asked, True) is False for name in others
+    ):
         return frozenset()
     return asked.part_labels.intersection(rule.sensitivity)
 
@@ -106,14 +111,6 @@ def names_recipient(rule: Rule, asked: Asked) -> bool:
     return rule.actors is not None and (
         asked.recipient in rule.actors or asked.country in rule.actors
     )
-
-
-def _matches_but_for_labels(rule: Rule, asked: Asked, denies: bool) -> bool:
-    return all(_is_enough(criterion(rule, asked, denies), denies) for criterion in _CRITERIA)
-
-
-def _is_enough(answer: Answer, denies: bool) -> bool:
-    return answer is not False if denies else answer is True
 
 
 def _period(rule: Rule, asked: Asked, _denies: bool) -> Answer:
@@ -222,13 +219,14 @@ def _permitted_labels(rule: Rule, asked: Asked) -> Answer:
     return None if rule.has_unknown_label else True
 
 
-_CRITERIA: Final[tuple[Callable[[Rule, Asked, bool], Answer], ...]] = (
-    _actors,
-    _purposes,
-    _period,
-    _classes,
-    _actions,
-    _codes,
-    _data_period,
-    _data,
-)
+_CRITERIA: Final[dict[Criterion, Callable[[Rule, Asked, bool], Answer]]] = {
+    "actors": _actors,
+    "purposes": _purposes,
+    "period": _period,
+    "classes": _classes,
+    "actions": _actions,
+    "codes": _codes,
+    "data_period": _data_period,
+    "data": _data,
+    "labels": _labels,
+}

@@ -136,7 +136,7 @@ def _root(resource: dict[str, Any], doubts: Doubts) -> Rule | None:
     if "provision" not in resource:
         return None
     root = read_rule(resource["provision"], doubts, is_root=True)
-    if root.type is None and root.has_criteria:
+    if root.type is None and root.criteria:
         doubts.add("ambiguous-root")
     return root
 

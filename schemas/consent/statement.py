@@ -4,9 +4,9 @@ docs/consent.md is the contract. What could not be understood is kept as a mark 
 that a rule that denies still denies by it, and a rule that permits never does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 ConsentStatus = Literal["active", "inactive", "rejected", "entered-in-error", "draft", "proposed"]
 RuleType = Literal["permit", "deny"]
@@ -36,6 +36,22 @@ DENYING_BASES: Final = frozenset({"OPTOUT", "break-glass-only", "deny", "unknown
 NOT_UNDERSTOOD: Final = "?"
 
 _FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
+
+#: What a rule may be limited by; `labels` are those of confidentiality and of sensitivity.
+Criterion = Literal[
+    "actors",
+    "purposes",
+    "period",
+    "classes",
+    "actions",
+    "codes",
+    "data_period",
+    "data",
+    "labels",
+]
+
+#: Those that are one member each, the ones that most often say no first.
+_CRITERIA: Final[tuple[Criterion, ...]] = get_args(Criterion)[:-1]
 
 #: `(kind, value)`: what a value is, and the value. A value not understood is `("?", "")`.
 Named = tuple[str, str]
@@ -88,22 +104,16 @@ class Rule:
     data: tuple[Named, ...] | None = None
     exceptions: tuple["Rule", ...] = ()
 
-    @property
-    def has_criteria(self) -> bool:
-        """Whether anything limits what it matches."""
-        criteria = (
-            self.period,
-            self.actors,
-            self.actions,
-            self.purposes,
-            self.classes,
-            self.codes,
-            self.confidentiality,
-            self.sensitivity,
-            self.data_period,
-            self.data,
-        )
-        return self.has_unknown_label or any(one is not None for one in criteria)
+    #: What limits it, by name: rules are matched far more often than they are read.
+    criteria: tuple[Criterion, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note once which criteria there are."""
+        present: list[Criterion] = [one for one in _CRITERIA if getattr(self, one) is not None]
+        labels = (self.confidentiality, self.sensitivity)
+        if self.has_unknown_label or labels != (None, None):
+            present.append("labels")
+        object.__setattr__(self, "criteria", tuple(present))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

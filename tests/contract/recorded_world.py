@@ -30,7 +30,11 @@ SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32)
 VAULT = SubjectVault(bytes(range(32)))
 REGISTRIES = ("registry:kz", "registry:tj")
 WINDOWS = dict.fromkeys(REGISTRIES, 1000)
-JURISDICTIONS = {"poe:kz:ala": "KZ", "poe:kg:oss": "KG", **dict(zip(REGISTRIES, ("KZ", "TJ"), strict=True))}
+JURISDICTIONS = {
+    "poe:kz:ala": "KZ",
+    "poe:kg:oss": "KG",
+    **dict(zip(REGISTRIES, ("KZ", "TJ"), strict=True)),
+}
 
 _ids = itertools.count(1)
 
