@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.consent_record import ConsentStatement
+from schemas.consent.statement import ConsentStatement
 from schemas.profile.events import EVENTS, RecordKind
 from schemas.profile.everyday import judge_everyday
 from schemas.profile.message import judge_message
 from schemas.profile.parts import Parts
 from schemas.record_facts import record_diseases
+from schemas.record_traits import RecordClass
 from schemas.record_version import record_identifier, version_instant
 from schemas.structure.everyday import read_everyday
 from schemas.terminology.diseases import routed_disease
@@ -31,6 +32,7 @@ class FhirMessage:
         message_id: MessageHeader.id.
         event: code of the exchange's event system.
         kind: what the focus is.
+        record_class: resource type of the focus; None for a consent.
         disease: key of our terminology, or None when no coding named one we know.
         destinations: participant ids named in MessageHeader.destination.
         patient_identifiers: `(system, value)` pairs; empty for a traveller without documents.
@@ -49,6 +51,7 @@ class FhirMessage:
     destinations: tuple[str, ...]
     patient_identifiers: tuple[tuple[str, str], ...]
     consents: tuple[ConsentStatement, ...]
+    record_class: RecordClass | None = None
     record: str | None = None
     version_at: datetime | None = None
     warnings: tuple[Problem, ...] = ()
@@ -115,6 +118,7 @@ def _said_by(
         destinations=parts.destinations,
         patient_identifiers=_patient_identifiers(patient),
         consents=consents,
+        record_class=focus["resourceType"] if is_record else None,
         record=(parts.record or record_identifier(focus)) if is_record else None,
         version_at=version_instant(focus, tree) if is_record else None,
         warnings=warnings,

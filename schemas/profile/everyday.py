@@ -10,7 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from schemas.consent_record import ConsentStatement, read_consent
+from schemas.consent.reading import read_consent
+from schemas.consent.statement import ConsentStatement
 from schemas.fhir_names import EVENT_SYSTEM, participant_of
 from schemas.profile.context import Context, Resource
 from schemas.profile.dates import Received, is_in_future, received_at, surely_before

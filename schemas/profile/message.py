@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from schemas.consent_record import ConsentStatement, read_consent
+from schemas.consent.reading import read_consent
+from schemas.consent.statement import ConsentStatement
 from schemas.profile.context import Resource, context_of
 from schemas.profile.dates import Received, check_past, received_at
 from schemas.profile.parts import Parts, find_parts
