@@ -43,6 +43,7 @@ from exchange.routing import recipients_of
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import NoteSigner
 from schemas.delivery import Delivery
+from schemas.policy import Policy
 from schemas.receipt import Receipt
 
 #: Stands for "the entry this decision is about to get" while a message is being decided.
@@ -79,6 +80,7 @@ class MessageProcessor:
     signer: NoteSigner
     proofs: ProofDesk
     origin: str
+    policies: tuple[Policy, ...] = ()
 
     async def process(self, batch: Sequence[ReceivedMessage]) -> list[Outcome]:
         """Decide on every message and return the outcomes, in order, once they are durable.
@@ -104,6 +106,7 @@ class MessageProcessor:
                 origin=self.origin,
                 now=self.clock.now(),
                 jurisdictions=directory.jurisdictions(),
+                policies=self.policies,
             )
             settled = [self._settle(one, directory, facts, recording) for one in opened]
             if any(is_new for _, is_new in settled):
@@ -168,7 +171,9 @@ class MessageProcessor:
             if opened.message.kind == "consent":
                 return Accepted(opened=opened, at=at, entitlements=())
             consents = _consents_about(opened, facts)
-            entitlements = entitlements_of(recipients, traits_of(opened), consents, at)
+            entitlements = entitlements_of(
+                recipients, traits_of(opened), consents, at, self.policies
+            )
         except Refusal as refusal:
             return _refused(opened, opened.identity, refusal, at)
         return Accepted(opened=opened, at=at, entitlements=entitlements)

@@ -6,7 +6,7 @@ decision is entered before the next is made, so later messages of a batch see ea
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -38,6 +38,7 @@ from exchange.trail.checkpoint import Checkpoint, NoteSigner, sign_checkpoint
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tiles import grow
 from schemas.participant import Participant
+from schemas.policy import Policy
 from schemas.trail_entry import SALT_BYTES, entry
 
 
@@ -53,6 +54,7 @@ class Recording:
         origin: str,
         now: datetime,
         jurisdictions: Mapping[str, str] = MappingProxyType({}),
+        policies: Sequence[Policy] = (),
     ) -> None:
         """Start after the locked head.
 
@@ -63,6 +65,7 @@ class Recording:
             origin: the log's name, for its first entry.
             now: the clock's time; entries never go back behind the last one's.
             jurisdictions: of all participants, by id; nothing goes to or from one without.
+            policies: all that are deployed.
         """
         # Entries tell time in milliseconds, and a clock set back must not set the trail back.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -71,6 +74,7 @@ class Recording:
         self._facts = facts
         self._windows = windows
         self._jurisdictions = jurisdictions
+        self._policies = policies
         self._origin = origin
         self._entries: list[bytes] = []
         self._decisions: list[StandingDecision] = []
@@ -309,7 +313,7 @@ class Recording:
         self._facts.outbox(pending.subscriber).in_flight += 1
         request = request_again(pending, self._jurisdictions)
         consents = self._facts.consents.get(pending.subject_id, ())
-        basis = None if request is None else basis_for(request, consents, self.at)
+        basis = None if request is None else basis_for(request, consents, self.at, self._policies)
         members: dict[str, Any] = {
             "delivery": pending.delivery_id,
             "subscriber": pending.subscriber,

@@ -24,6 +24,7 @@ from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.trail.checkpoint import NoteSigner
 from schemas.delivery import Delivery
+from schemas.policy import Policy
 
 #: The most deliveries in one transaction or one publish.
 BATCH = 200
@@ -47,6 +48,7 @@ class Relay:
     origin: str
     resend_after: timedelta = timedelta(seconds=10)
     idle_seconds: float = 0.2
+    policies: tuple[Policy, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; a store or broker that is away is waited for."""
@@ -95,6 +97,7 @@ class Relay:
                 origin=self.origin,
                 now=self.clock.now(),
                 jurisdictions=directory.jurisdictions(),
+                policies=self.policies,
             )
             for pending in waiting:
                 recording.let_out(pending)

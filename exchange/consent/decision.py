@@ -57,6 +57,8 @@ RuleWord = Literal[
 ]
 RULES: Final[tuple[RuleWord, ...]] = get_args(RuleWord)
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 #: v3-ActCode: what every recipient owes, and what it owes with a narrower view.
 _ALWAYS: Final = ("NOREUSE", "NORDSCLCD", "PERSISTLABEL")
 _BY_VIEW: Final[dict[View, tuple[str, ...]]] = {
@@ -136,6 +138,13 @@ def decide(
     return _Deciding(consents, policies, request, at).decision()
 
 
+def _labels_named(path: Path) -> frozenset[str]:
+    """The sensitivity labels that the permits of a path name."""
+    return frozenset(
+        label for rule in path if rule.type == "permit" for label in rule.sensitivity or ()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Permit:
     """A consent that permits, and the labels of parts that it names."""
@@ -160,7 +169,7 @@ class _Deciding:
         self._request = request
         self._involved = policies_involved(policies, request, at)  # 2
         self._asked: Asked = asked_of(request, labels_by_law(self._involved, request), at)
-        self._redacted: frozenset[str] = frozenset()
+        self._redacted = _NONE
 
     def decision(self) -> BasisDecision:
         """The decision; the numbers are those of the argument above."""
@@ -208,9 +217,7 @@ class _Deciding:
         for path in paths:
             if needs_name and not any(names_recipient(rule, asked) for rule in path):
                 continue
-            named = frozenset(
-                label for rule in path if rule.type == "permit" for label in rule.sensitivity or ()
-            )
+            named = _labels_named(path) if asked.labels or asked.part_labels else _NONE
             if asked.labels <= named:
                 names = named if names is None else names | named
             else:
@@ -249,14 +256,15 @@ class _Deciding:
         objection: bool = False,
         words: tuple[str, ...] = (),
     ) -> BasisDecision:
-        views = [view, *widest_views(self._involved, self._request.purpose)]
-        view = narrowest([*views, "minimum"] if redact else views)  # 7
+        if self._involved or redact:  # 7
+            views = [view, *widest_views(self._involved, self._request.purpose)]
+            view = narrowest([*views, "minimum"] if redact else views)
         return BasisDecision(
             decision="permit",
             basis=basis,
             rule=rule,
             view=view,
-            redact=tuple(sorted(redact)),
+            redact=tuple(sorted(redact)) if redact else (),
             obligations=(*_ALWAYS, *_BY_VIEW[view], *(("REDACT",) if redact else ())),
             objection=objection,
             because=rule,

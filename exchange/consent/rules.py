@@ -22,9 +22,11 @@ _PERMITTED_ACTIONS: Final = frozenset({"disclose"})
 _DENIED_ACTIONS: Final = frozenset({"collect", "access", "use", "disclose"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Asked:
-    """A request, prepared to be compared with many rules.
+    """A request, prepared to be compared with many rules; never changed once it is made.
+
+    One is made for each decision, and freezing it would cost a tenth of that.
 
     Attributes:
         at: the moment of the decision.

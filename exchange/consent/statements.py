@@ -28,10 +28,13 @@ def in_force(
         for one in _latest_versions(consents, at)
         if one.statement.status in {"active", "rejected"}
     ]
+    replacing = [one for one in speaking if one.statement.replaces is not None]
+    if not replacing:
+        return speaking
     replaced = {
         other.statement.identity
-        for one in speaking
-        if one.statement.replaces is not None and may_permit(one.statement, is_minor)
+        for one in replacing
+        if may_permit(one.statement, is_minor)
         for other in speaking
         if other.statement.identity == one.statement.replaces
         and other.statement.given_at < one.statement.given_at

@@ -1,4 +1,4 @@
-"""Figures of reading and judging records, beside the library they come from, in one run.
+"""Figures of reading, judging and deciding, beside the library they come from, in one run.
 
     python -m tests.benchmarks [--json]
 
@@ -23,6 +23,7 @@ from schemas.fhir_message import read_everyday_message
 from schemas.structure import compiled
 from schemas.structure.plain_rules import Found
 from schemas.structure.reading import read_resource
+from tests.benchmarks import consent
 from tests.benchmarks.bundles import broken_message, collection_of, four_entry_message
 
 ROUNDS = 15
@@ -83,11 +84,16 @@ def figures() -> dict[str, Any]:
     }
 
 
+def consent_figures() -> dict[str, float]:
+    """What a decision on a basis costs."""
+    return {"consent_decide_us": medians({"decide": (consent.deciding(), 500)})["decide"]}
+
+
 def main() -> None:
     """Print the figures, as a table or as JSON."""
     found = figures()
     if "--json" in sys.argv[1:]:
-        print(json.dumps({"validation": found}))
+        print(json.dumps({"validation": found, "consent": consent_figures()}))
         return
     print(f"Validation of one message of {found['message_bytes']} bytes, CPU time, medians:")
     for name, micros in found["microseconds"].items():
@@ -101,6 +107,9 @@ def main() -> None:
         "compile_ms",
     ):
         print(f"  {name:24} {found[name]:9}")
+    print("A decision on three consents of five provisions each:")
+    for name, value in consent_figures().items():
+        print(f"  {name:24} {value:9}")
 
 
 if __name__ == "__main__":
