@@ -33,7 +33,9 @@ def origins_of(patient: dict[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_minor(birth: str | None, at: datetime, age_of_majority: int = AGE_OF_MAJORITY) -> bool | None:
+def is_minor(
+    birth: str | None, at: datetime, age_of_majority: int = AGE_OF_MAJORITY
+) -> bool | None:
     """Whether somebody born then is under age; None when the date leaves it open.
 
     Args:

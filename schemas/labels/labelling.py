@@ -138,7 +138,9 @@ def highest(codes: Iterable[str]) -> str:
     return max(codes, key=CONFIDENTIALITY.index)
 
 
-def _may_be_labelled(resources: Iterable[Resource]) -> bool:
+def _may_be_labelled(  # noqa: C901 - one loop is what makes it cheap
+    resources: Iterable[Resource],
+) -> bool:
     """Whether anything in these resources is worth a second look; what every message costs."""
     rules = label_rules()
     codes, hierarchies, labelling = rules.codes, rules.hierarchies, rules.labelling
