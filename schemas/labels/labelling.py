@@ -26,7 +26,7 @@ _HIGHEST: Final = CONFIDENTIALITY[-1]
 _NO_POLICY: Final[Sensitive] = {}
 
 #: No part of the record: a consent names sensitive codes in order to forbid them.
-_NOT_OF_THE_RECORD: Final = frozenset({"Consent", "Provenance"})
+NOT_OF_THE_RECORD: Final = frozenset({"Consent", "Provenance"})
 #: No view is left without them, so what they are labelled with holds for the whole record.
 _ALWAYS_THERE: Final = frozenset({"MessageHeader", "Patient"})
 
@@ -93,7 +93,7 @@ def message_labels(
         parts: what was found in it.
         sensitive: as in `labels_of`.
     """
-    record = [one for one in parts.by_url.values() if one["resourceType"] not in _NOT_OF_THE_RECORD]
+    record = [one for one in parts.by_url.values() if one["resourceType"] not in NOT_OF_THE_RECORD]
     if not sensitive and "meta" not in bundle and not _may_be_labelled(record):
         return _PLAIN
     whole = labels_of({"meta": bundle["meta"]}) if "meta" in bundle else _NONE

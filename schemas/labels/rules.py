@@ -32,6 +32,7 @@ class LabelRules:
         hierarchies: URIs of the systems whose codes stand for what is below them.
         sensitivity_systems: URIs under which v3-ActCode travels.
         confidentiality_systems: URIs under which v3-Confidentiality travels.
+        known: sensitivity codes of v3-ActCode.
         handling: codes of v3-ActCode that say what to do, not what a record holds.
         labelling: URIs of either system of labels.
     """
@@ -42,6 +43,7 @@ class LabelRules:
     hierarchies: Mapping[str, Hierarchy]
     sensitivity_systems: frozenset[str]
     confidentiality_systems: frozenset[str]
+    known: frozenset[str]
     handling: frozenset[str]
     labelling: frozenset[str]
 
@@ -82,6 +84,7 @@ def label_rules() -> LabelRules:
         hierarchies=hierarchies,
         sensitivity_systems=sensitivity,
         confidentiality_systems=confidentiality,
+        known=frozenset(stated["known"]["codes"]),
         handling=frozenset(stated["handling"]["codes"]),
         labelling=sensitivity | confidentiality,
     )
