@@ -96,12 +96,25 @@ def _of_doses(asked: list[RecordFacts], requirement: Requirement, at: datetime) 
 
 
 def _doses(counting: list[RecordFacts], requirement: Requirement) -> Iterator[Reason]:
-    """By the number stated, or by as many records of different days."""
+    """By the number stated, or by as many records as are certainly of different days."""
     stated = [one.dose for one in counting if one.dose is not None]
-    days = {one.date[:10] for one in counting if one.date is not None}
-    if max((*stated, len(days))) >= requirement.minimum_doses:
+    if max((*stated, _different_days(counting))) >= requirement.minimum_doses:
         return
     yield "doses-missing" if len(stated) == len(counting) else "dose-not-stated"
+
+
+def _different_days(counting: list[RecordFacts]) -> int:
+    """How many of these happened one after the other however their dates are read."""
+    written = {one.date[:10] for one in counting if one.date is not None}
+    # As text, day 31 ends every month; the span that ends first leaves most room for the others.
+    spans = sorted(
+        (day + "-12-31"[len(day) - 4 :], day + "-01-01"[len(day) - 4 :]) for day in written
+    )
+    count, last = 0, ""
+    for end, begin in spans:
+        if begin > last:
+            count, last = count + 1, end
+    return count
 
 
 def _of_tests(asked: list[RecordFacts], requirement: Requirement, at: datetime) -> Verdict:
