@@ -20,6 +20,7 @@ from adapters.cli.rabbitmq import rabbitmq
 from adapters.cli.serve import serve
 from adapters.cli.subscribe import subscribe
 from adapters.cli.validate import validate
+from adapters.cli.view import view
 
 app = typer.Typer(
     name="bhx",
@@ -53,6 +54,7 @@ def _options(
 
 app.command(rich_help_panel="For everybody")(demo)
 app.command(rich_help_panel="For everybody")(validate)
+app.command(rich_help_panel="For everybody")(view)
 app.command(rich_help_panel="For everybody")(publish)
 app.command(rich_help_panel="For everybody")(subscribe)
 app.add_typer(consent, name="consent", rich_help_panel="For everybody")

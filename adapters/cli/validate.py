@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from adapters.cli.answering import BAD_RESULT, BAD_SETTING, JsonOption, on_stderr, write_json
+from adapters.cli.answering import (
+    BAD_RESULT,
+    BAD_SETTING,
+    JsonOption,
+    harmless,
+    on_stderr,
+    write_json,
+)
 from adapters.cli.language_option import LangOption, language_for
 from adapters.resources_in_files import FoundResource, files_named, resources_in, size_of
 from schemas.sentences.catalogue import say
@@ -168,18 +175,13 @@ def _told(language: str) -> Callable[[_Validated], None]:
     return lambda one: _print(console, one, language) if one.judgement.problems else None
 
 
-def _harmless(name: str) -> str:
-    """A file's name without what would command a terminal."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name)
-
-
 def _print(console: "Console", one: _Validated, language: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
     colour = {"valid": "green", "invalid": "red", "unreadable": "red"}[one.outcome]
     head = Text.assemble(
-        (f"{_harmless(one.found.name)}:{one.found.line}", "bold"),
+        (f"{harmless(one.found.name)}:{one.found.line}", "bold"),
         f"  {one.judgement.resource_type or ''}  ",
         (say(f"validate.{one.outcome}", (), language), colour),
     )
