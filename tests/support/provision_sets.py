@@ -27,7 +27,7 @@ LABELS = ("HIV", "STD", "PSY")
 
 
 def root_provision(random: Random, request: Json, typed: bool) -> Json:
-    depth = random.choice((0, 0, 0, 0, 1, 1, 1, 2, 2)) if random.random() < 0.96 else 3
+    depth = random.choice((0, 0, 0, 0, 1, 1, 1, 2, 2)) if random.random() < 0.98 else 3
     if random.random() < 0.004:
         nested = {"type": "deny", "purpose": [coding(TERMINOLOGY + "v3-ActReason", "HMARKT")]}
         return {"type": "permit", "provision": [dict(nested) for _ in range(250)]}
