@@ -129,10 +129,14 @@ def is_origin(request: Json) -> bool:
 def redacted(
     named: list[str], statements: list[Statement], request: Json, time: datetime
 ) -> list[str]:
-    """Section 6.5. Choice: deny rules of every statement in force count, not only the basis's."""
+    """Section 6.5. Choice: deny rules of every statement in force count, not only the basis's.
+
+    One that is refused to evaluate has no rules.
+    """
     denied = [
         label
         for one in statements
+        if not {"too-deep", "too-large"} & set(one.reasons)
         for rule in rules_of(one.consent)
         for label in denied_in_parts(rule, request, time)
     ]
