@@ -110,7 +110,7 @@ def request_of(random: Random) -> Json:
         "date": random.choice(RECORD_DATES),
         "confidentiality": random.choice(("N", "N", "N", "N", "L", "M", "R", "V")),
         "labels": sorted(labels),
-        "part_labels": sorted(random.sample(others, random.choice((0, 0, 0, 1)))),
+        "part_labels": sorted(random.sample(others, random.choice((0, 0, 1)))),
         "origins": random.choice(([], ["KG"], ["TJ"], ["KG", "TJ"], ["KZ"], ["UZ"])),
         "is_minor": random.choice((True, False, False, None)),
     }

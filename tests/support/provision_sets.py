@@ -13,13 +13,15 @@ RECIPIENTS = {
 }  # fmt: skip
 PERIODS = (
     ("2026", "2026"), ("2026-01-01", "2027-12-31"), ("2026-11", None), (None, "2026-11-25"),
-    ("2026-11-26", None), (None, "2026-11-24"), ("2026-11-27", None), ("2025", "2025"),
+    ("2026-11-26", None), (None, "2026-11-24"), (None, "2026-11-24"), ("2026-11-27", None),
+    ("2025", "2025"),
     ("2026-11-25T12:00:00Z", None), (None, "2026-11-25T17:00:00+05:00"),
     ("2027-01-01T00:00:00Z", None), ("2026-12", "2026-01"),
 )  # fmt: skip
 DATA_PERIODS = (
     ("2026-05", "2026-05"), ("2026-05-03", "2026-05-03"), ("2025", "2025"), (None, "2026-05-02"),
     ("2026-05-05", None), ("2026", None), ("2026-05-03T06:00:00Z", "2026-05-03T18:00:00Z"),
+    ("2026-05-03T07:30:00Z", None), (None, "2026-05-03T12:30:00+05:00"),
 )  # fmt: skip
 PURPOSES = ("TREAT", "ETREAT", "COC", "PUBHLTH", "THREAT", "DISASTER", "PATRQT", "BTG")
 OTHER_PURPOSES = ("HRESCH", "HPAYMT", "HMARKT", "CLINTRL", "FAMRQT", "ERTREAT")
@@ -48,6 +50,8 @@ def provision(random: Random, request: Json, depth: int, likely: float) -> Json:
             found[name] = values(random, request)
     if request["labels"] and found["type"] == "permit" and random.random() < 0.4:
         found["securityLabel"] = [label(one) for one in request["labels"] + request["part_labels"]]
+    if request["part_labels"] and found["type"] == "deny" and random.random() < 0.25:
+        found["securityLabel"] = [label(one) for one in request["part_labels"]]
     if depth:
         found["provision"] = [
             provision(random, request, depth - 1, 0.2) for _ in range(random.choice((1, 1, 2)))
