@@ -2,8 +2,8 @@
 
 All of a case follows from its seed, so a failing test prints the seed alone. Values come from small
 pools, and half of the time from the request itself, so that rules match often. Consents are
-structurally valid FHIR R4. What docs/consent.md leaves open is drawn only when
-`doubtful` is asked for.
+structurally valid FHIR R4. Shapes and values of which docs/consent.md says nothing
+(doubtful_consents.py) are drawn only when `doubtful` is asked for.
 """
 
 from collections.abc import Sequence
