@@ -37,6 +37,7 @@ from exchange.relay import Relay
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
+from schemas.policy import Policy
 
 
 class SystemClock:
@@ -73,6 +74,7 @@ async def open_exchange(
     clock: Clock | None = None,
     store: Store | None = None,
     in_process: InProcessBroker | None = None,
+    policies: tuple[Policy, ...] = (),
 ) -> AsyncIterator[Exchange]:
     """An exchange as the settings say, closed on leaving.
 
@@ -81,6 +83,7 @@ async def open_exchange(
         clock: the machine's, unless a test has its own.
         store: the one of the settings, unless a test has its own.
         in_process: queues in this process, in the place of a broker.
+        policies: of jurisdictions, verified and tested.
 
     Raises:
         ConfigurationError: a setting or key is wrong.
@@ -102,6 +105,7 @@ async def open_exchange(
             store=store,
             broker=broker,
             in_process=in_process,
+            policies=policies,
         )
 
 
@@ -113,6 +117,7 @@ def compose(
     store: Store,
     broker: RabbitConnection | None = None,
     in_process: InProcessBroker | None = None,
+    policies: tuple[Policy, ...] = (),
 ) -> Exchange:
     """Wire the parts; tests pass their own."""
     origin, signer = settings.origin, keys.note_signer
@@ -137,6 +142,7 @@ def compose(
         signer=signer,
         proofs=proofs,
         origin=origin,
+        policies=policies,
     )
     return Exchange(
         settings=settings,
@@ -157,6 +163,7 @@ def compose(
             signer=signer,
             origin=origin,
             resend_after=timedelta(seconds=settings.resend_after_seconds),
+            policies=policies,
         ),
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
 
     Attributes:
         data: folder of keys and, without `database`, of the store; made at the first start.
+        policies: folder of signed policies of jurisdictions; without it no law is known.
         database: `postgresql://…` or `sqlite:///…`; none is a SQLite file under `data`.
         broker: `amqp://…`; none is the embedded exchange: HTTP in, and fetched by cursor.
         role: what this process does; `all` does everything.
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     )
 
     data: Path = Path("bhx-data")
+    policies: Path | None = None
     database: str | None = None
     broker: str | None = None
     role: ServeRole = "all"

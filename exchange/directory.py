@@ -45,6 +45,10 @@ class Directory:
         """Everybody, ordered by id."""
         return tuple(self._participants[name] for name in sorted(self._participants))
 
+    def jurisdictions(self) -> dict[str, str]:
+        """The country of everybody, by participant id, suspended or not."""
+        return {name: one.jurisdiction for name, one in self._participants.items()}
+
     def subscribers(self) -> tuple[Participant, ...]:
         """Those that may receive now, ordered by id."""
         return tuple(

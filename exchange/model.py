@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from schemas.consent_record import ConsentStatement
+from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
 from schemas.violation import Problem
 
 ParticipantId = str
 SubjectId = str
-
-#: Every view there is; today each delivery carries the received bytes in full (DESIGN section 4).
-View = Literal["full"]
 
 DeliveryState = Literal["pending", "released", "withheld"]
 
@@ -71,18 +68,48 @@ class OpenedMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
-    """Why a record may go to a recipient (DESIGN P3).
+class ConsentBasis:
+    """The traveller agreed (DESIGN P3).
 
     Attributes:
-        kind: `consent`; mandates of law are a later kind.
         consent: content commitment of the message that brought the consent.
         entry: trail index at which that message was accepted.
     """
 
-    kind: Literal["consent"] = "consent"
     consent: str
     entry: int
+
+    def to_entry(self) -> dict[str, Any]:
+        """As a trail entry names it."""
+        return {"kind": "consent", "consent": self.consent, "entry": self.entry}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MandateBasis:
+    """A law of the place of collection lets the record move (DESIGN P3).
+
+    Attributes:
+        policy: digest of the policy's bytes, unpadded base64url.
+        version: of that policy.
+        mandate: id of the mandate in it.
+    """
+
+    policy: str
+    version: int
+    mandate: str
+
+    def to_entry(self) -> dict[str, Any]:
+        """As a trail entry names it."""
+        return {
+            "kind": "mandate",
+            "policy": self.policy,
+            "version": self.version,
+            "mandate": self.mandate,
+        }
+
+
+#: Why a record may go to a recipient.
+Basis = ConsentBasis | MandateBasis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,24 +117,29 @@ class ConsentOnFile:
     """A traveller's consent statement and where the trail has it."""
 
     statement: ConsentStatement
-    basis: Basis
+    basis: ConsentBasis
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A subscriber that asked for, or was named for, a record, and for what purposes."""
+    """A subscriber that asked for, or was named for, a record, and for what purposes.
+
+    Attributes:
+        jurisdiction: its country (ISO 3166-1 alpha-2), or `*` for an international body.
+    """
 
     participant: ParticipantId
     purposes: tuple[str, ...]
+    jurisdiction: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A recipient with the purpose and the basis that allow it this record."""
+    """A recipient with the purpose and the consent that allow it this record."""
 
     recipient: ParticipantId
     purpose: str
-    basis: Basis
+    basis: ConsentBasis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +248,7 @@ class PendingDelivery:
     subject_id: SubjectId
     record_type: str
     purpose: str
-    basis: Basis
+    basis: ConsentBasis
     content: str
     accepted_entry: int
     record: bytes | None = None

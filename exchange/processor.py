@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange.consent import entitlements_of
+from exchange.consent.asking import entitlements_of, traits_of
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.errors import ConflictingMessage, Refusal
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
-    Basis,
+    ConsentBasis,
     ConsentOnFile,
     Decision,
     MessageIdentity,
@@ -43,6 +43,7 @@ from exchange.routing import recipients_of
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import NoteSigner
 from schemas.delivery import Delivery
+from schemas.policy import Policy
 from schemas.receipt import Receipt
 
 #: Stands for "the entry this decision is about to get" while a message is being decided.
@@ -79,6 +80,7 @@ class MessageProcessor:
     signer: NoteSigner
     proofs: ProofDesk
     origin: str
+    policies: tuple[Policy, ...] = ()
 
     async def process(self, batch: Sequence[ReceivedMessage]) -> list[Outcome]:
         """Decide on every message and return the outcomes, in order, once they are durable.
@@ -103,6 +105,8 @@ class MessageProcessor:
                 windows={one.id: one.window for one in directory.subscribers()},
                 origin=self.origin,
                 now=self.clock.now(),
+                jurisdictions=directory.jurisdictions(),
+                policies=self.policies,
             )
             settled = [self._settle(one, directory, facts, recording) for one in opened]
             if any(is_new for _, is_new in settled):
@@ -167,7 +171,9 @@ class MessageProcessor:
             if opened.message.kind == "consent":
                 return Accepted(opened=opened, at=at, entitlements=())
             consents = _consents_about(opened, facts)
-            entitlements = entitlements_of(recipients, opened.message.kind, consents, at)
+            entitlements = entitlements_of(
+                recipients, traits_of(opened), consents, at, self.policies
+            )
         except Refusal as refusal:
             return _refused(opened, opened.identity, refusal, at)
         return Accepted(opened=opened, at=at, entitlements=entitlements)
@@ -207,7 +213,7 @@ class MessageProcessor:
 def _consents_about(opened: OpenedMessage, facts: Facts) -> list[ConsentOnFile]:
     """The consents on file for the traveller and those in the message itself."""
     known = [subject.subject_id for subject in facts.known_subjects(opened.subject_tokens)]
-    own = Basis(consent="", entry=_OWN_ENTRY)
+    own = ConsentBasis(consent="", entry=_OWN_ENTRY)
     brought = [
         ConsentOnFile(statement=statement, basis=own) for statement in opened.message.consents
     ]

@@ -6,16 +6,18 @@ decision is entered before the next is made, so later messages of a batch see ea
 
 import os
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from exchange.commitment import commitment_to, new_salt
-from exchange.consent import basis_for
+from exchange.consent.asking import basis_for, request_again
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
-    Basis,
+    ConsentBasis,
     ConsentOnFile,
     Entitlement,
     MessageIdentity,
@@ -36,6 +38,7 @@ from exchange.trail.checkpoint import Checkpoint, NoteSigner, sign_checkpoint
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tiles import grow
 from schemas.participant import Participant
+from schemas.policy import Policy
 from schemas.trail_entry import SALT_BYTES, entry
 
 
@@ -50,6 +53,8 @@ class Recording:
         windows: dict[str, int],
         origin: str,
         now: datetime,
+        jurisdictions: Mapping[str, str] = MappingProxyType({}),
+        policies: Sequence[Policy] = (),
     ) -> None:
         """Start after the locked head.
 
@@ -59,6 +64,8 @@ class Recording:
             windows: the most unacknowledged deliveries by subscriber.
             origin: the log's name, for its first entry.
             now: the clock's time; entries never go back behind the last one's.
+            jurisdictions: of all participants, by id; nothing goes to or from one without.
+            policies: all that are deployed.
         """
         # Entries tell time in milliseconds, and a clock set back must not set the trail back.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -66,6 +73,8 @@ class Recording:
         self._head = head
         self._facts = facts
         self._windows = windows
+        self._jurisdictions = jurisdictions
+        self._policies = policies
         self._origin = origin
         self._entries: list[bytes] = []
         self._decisions: list[StandingDecision] = []
@@ -134,7 +143,7 @@ class Recording:
         self._enter_version(opened, succession, subject.subject_id, index)
         signature = opened.received.signature or ""
         self._bodies.append((opened.identity, vault.seal(subject, opened.received.body, signature)))
-        own_basis = Basis(consent=content, entry=index)
+        own_basis = ConsentBasis(consent=content, entry=index)
         for statement in opened.message.consents:
             on_file = ConsentOnFile(statement=statement, basis=own_basis)
             self._consents.append((subject.subject_id, on_file))
@@ -278,7 +287,9 @@ class Recording:
             record_type=opened.message.kind,
             purpose=entitlement.purpose,
             basis=(
-                Basis(consent=content, entry=accepted_entry) if own_basis else entitlement.basis
+                ConsentBasis(consent=content, entry=accepted_entry)
+                if own_basis
+                else entitlement.basis
             ),
             content=content,
             accepted_entry=accepted_entry,
@@ -300,13 +311,9 @@ class Recording:
         while it waited is marked.
         """
         self._facts.outbox(pending.subscriber).in_flight += 1
-        basis = basis_for(
-            pending.subscriber,
-            pending.purpose,
-            pending.record_type,
-            self._facts.consents.get(pending.subject_id, ()),
-            self.at,
-        )
+        request = request_again(pending, self._jurisdictions)
+        consents = self._facts.consents.get(pending.subject_id, ())
+        basis = None if request is None else basis_for(request, consents, self.at, self._policies)
         members: dict[str, Any] = {
             "delivery": pending.delivery_id,
             "subscriber": pending.subscriber,
@@ -327,7 +334,7 @@ class Recording:
             "released",
             purpose=pending.purpose,
             view="full",
-            basis={"kind": basis.kind, "consent": basis.consent, "entry": basis.entry},
+            basis=basis.to_entry(),
             content=pending.content,
             publisher=pending.identity.publisher,
             message=pending.identity.message_id,

@@ -14,6 +14,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.dispatch import Dispatcher
 from exchange.errors import Unavailable
@@ -23,6 +24,7 @@ from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.trail.checkpoint import NoteSigner
 from schemas.delivery import Delivery
+from schemas.policy import Policy
 
 #: The most deliveries in one transaction or one publish.
 BATCH = 200
@@ -46,6 +48,7 @@ class Relay:
     origin: str
     resend_after: timedelta = timedelta(seconds=10)
     idle_seconds: float = 0.2
+    policies: tuple[Policy, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; a store or broker that is away is waited for."""
@@ -64,7 +67,7 @@ class Relay:
         windows = {one.id: one.window for one in directory.subscribers()}
         moved = 0
         for subscriber in await self.store.subscribers_with_room(windows):
-            deliveries = await self._let_out(subscriber, windows[subscriber])
+            deliveries = await self._let_out(subscriber, windows[subscriber], directory)
             await self.dispatcher.dispatch(deliveries)
             moved += len(deliveries)
         return moved
@@ -76,7 +79,7 @@ class Relay:
         await self.dispatcher.dispatch(await self.proofs.deliveries_of(rows))
         return len(rows)
 
-    async def _let_out(self, subscriber: str, window: int) -> list[Delivery]:
+    async def _let_out(self, subscriber: str, window: int, directory: Directory) -> list[Delivery]:
         async with self.store.locked() as trail:
             facts = await trail.facts_about(subscribers=[subscriber])
             room = window - facts.outbox(subscriber).in_flight
@@ -93,6 +96,8 @@ class Relay:
                 windows={subscriber: window},
                 origin=self.origin,
                 now=self.clock.now(),
+                jurisdictions=directory.jurisdictions(),
+                policies=self.policies,
             )
             for pending in waiting:
                 recording.let_out(pending)

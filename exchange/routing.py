@@ -3,6 +3,7 @@
 from exchange.directory import Directory
 from exchange.errors import NoRecipient
 from exchange.model import OpenedMessage, Recipient
+from schemas.consent.purposes import BREAK_GLASS
 from schemas.participant import Participant, Subscription
 from schemas.violation import problem
 
@@ -11,7 +12,8 @@ def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipien
     """The recipients of a record, ordered by id; the publisher itself is never one.
 
     A recipient's purposes are those of its matching subscriptions, or, when the record names it,
-    all it was admitted with. A consent goes to nobody: it has no recipients and needs none.
+    all it was admitted with but breaking the glass, which is asked for and never sent. A consent
+    goes to nobody: it has no recipients and needs none.
 
     Raises:
         NoRecipient: nobody subscribes and nobody is named, or a named one cannot receive.
@@ -19,6 +21,7 @@ def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipien
     if opened.message.kind == "consent":
         return ()
     purposes: dict[str, tuple[str, ...]] = {}
+    countries: dict[str, str] = {}
     for subscriber in directory.subscribers():
         wanted = [
             subscription.purpose
@@ -27,13 +30,16 @@ def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipien
         ]
         if wanted:
             purposes[subscriber.id] = tuple(dict.fromkeys(wanted))
+            countries[subscriber.id] = subscriber.jurisdiction
     for index, name in enumerate(opened.message.destinations):
         named = _require_subscriber(directory, name, index)
-        purposes[named.id] = tuple(dict.fromkeys(purposes.get(named.id, ()) + named.purposes))
+        standing = tuple(one for one in named.purposes if one != BREAK_GLASS)
+        purposes[named.id] = tuple(dict.fromkeys(purposes.get(named.id, ()) + standing))
+        countries[named.id] = named.jurisdiction
     purposes.pop(opened.identity.publisher, None)
     if not purposes:
         raise NoRecipient(problem("routing.nobody", "not-supported", "MessageHeader.destination"))
-    return tuple(Recipient(name, purposes[name]) for name in sorted(purposes))
+    return tuple(Recipient(name, purposes[name], countries[name]) for name in sorted(purposes))
 
 
 def _matches(subscription: Subscription, opened: OpenedMessage) -> bool:

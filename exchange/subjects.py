@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from exchange.errors import ConfigurationError, IntegrityBroken
-from exchange.model import SealedBody, Subject
+from exchange.model import ParticipantId, SealedBody, Subject, SubjectId
+from schemas.wire_json import encode_bytes
 
 MASTER_KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -38,6 +39,7 @@ class SubjectVault:
         self._wrapping_key = _derived(master_key, b"bhx subject key wrapping v1")
         self._token_key = _derived(master_key, b"bhx subject tokens v1")
         self._digest_key = _derived(master_key, b"bhx received digests v1")
+        self._pseudonym_key = _derived(master_key, b"bhx recipient pseudonyms v1")
 
     def tokens_of(self, identifiers: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
         """One 32-byte HMAC-SHA-256 token for each document, whatever its spelling.
@@ -57,6 +59,14 @@ class SubjectVault:
         """Keyed 32-byte digest of received bytes: equal bytes, equal digest; useless to others."""
         framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return _hmac(self._digest_key, framed)
+
+    def pseudonyms_for(self, recipient: ParticipantId) -> "RecipientPseudonyms":
+        """The names by which one recipient knows things; no other recipient's are like them."""
+        return RecipientPseudonyms(_hmac(self._pseudonym_key, recipient.encode()))
+
+    def pseudonym_for(self, recipient: ParticipantId, subject_id: SubjectId) -> str:
+        """The traveller's pseudonym at this recipient: always the same there, and only there."""
+        return self.pseudonyms_for(recipient).of("traveller", subject_id)
 
     def new_subject(self) -> Subject:
         """A traveller nobody knew, with a key of their own."""
@@ -100,6 +110,30 @@ class SubjectVault:
         except InvalidUnwrap as error:
             msg = "A subject key does not unwrap: the master key is not the one it was made with."
             raise IntegrityBroken(msg) from error
+
+
+class RecipientPseudonyms:
+    """Pseudonyms under a key of one recipient: HMAC-SHA-256, so nobody without it can join them.
+
+    Two recipients who put their data together find no name in common, and neither can try out
+    document numbers.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, kind: str, *parts: str) -> str:
+        """The pseudonym of what these parts name, unpadded base64url of 32 bytes.
+
+        Args:
+            kind: what is named, so that equal texts of different kinds differ.
+            parts: what names it; framed, so that no two sequences are taken for one.
+        """
+        framed = b"".join(
+            len(part).to_bytes(8, "big") + part
+            for part in (text.encode() for text in (kind, *parts))
+        )
+        return encode_bytes(_hmac(self._key, framed))
 
 
 def _derived(master_key: bytes, label: bytes) -> bytes:

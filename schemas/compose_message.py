@@ -69,7 +69,7 @@ def compose_message(
         "timestamp": timestamp.isoformat(timespec="milliseconds"),
         "entry": entries,
     }
-    return _json_bytes(bundle)
+    return json_bytes(bundle)
 
 
 def _violation(sentence: str, code: str, expression: str, *words: str) -> SchemaViolation:
@@ -142,7 +142,12 @@ def _resolved(value: Any, known: Mapping[str, str]) -> Any:
     return value
 
 
-def _json_bytes(tree: Any) -> bytes:
+def json_bytes(tree: Any) -> bytes:
+    """Compact UTF-8 JSON; `Decimal` values keep the digits they have.
+
+    Raises:
+        SchemaViolation: the tree is not JSON, or holds half a character.
+    """
     try:
         return "".join(_json(tree)).encode()
     except UnicodeEncodeError:

@@ -11,6 +11,7 @@ from schemas.violation import SchemaViolation, problem
 
 _EARLIEST_ZONE = timedelta(hours=14)
 _LATEST_ZONE = timedelta(hours=12)
+_MOST_DATE_CHARACTERS = 10
 
 
 def instant_at_start(text: str) -> datetime:
@@ -51,7 +52,12 @@ def _instant(text: str) -> datetime:
 
 def _parts(text: str) -> tuple[int, int | None, int | None]:
     parts = text.split("-")
-    if not all(part.isascii() and part.isdigit() for part in parts) or len(parts) > 3:
+    # Longer is no date, and could be a number too long to read.
+    if (
+        len(text) > _MOST_DATE_CHARACTERS
+        or not all(part.isascii() and part.isdigit() for part in parts)
+        or len(parts) > 3
+    ):
         raise _not_a_date()
     numbers = [int(part) for part in parts]
     # The margins keep the arithmetic above inside what a datetime can hold.

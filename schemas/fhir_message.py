@@ -3,17 +3,21 @@
 One place reads the Bundle; everything behind it works with `FhirMessage` and the received bytes.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.consent_record import ConsentStatement
+from schemas.consent.statement import ConsentStatement
 from schemas.profile.events import EVENTS, RecordKind
+from schemas.profile.everyday import judge_everyday
 from schemas.profile.message import judge_message
+from schemas.profile.migration_status import may_tell_migration_status
 from schemas.profile.parts import Parts
-from schemas.record_facts import read_facts
+from schemas.record_facts import record_diseases
+from schemas.record_traits import RecordClass
 from schemas.record_version import record_identifier, version_instant
+from schemas.structure.everyday import read_everyday
+from schemas.terminology.diseases import routed_disease
 from schemas.violation import Problem, SchemaViolation, problem
 
 #: A reply names this many problems at most, errors first: enough to mend a message, and no way to
@@ -29,6 +33,7 @@ class FhirMessage:
         message_id: MessageHeader.id.
         event: code of the exchange's event system.
         kind: what the focus is.
+        record_class: resource type of the focus; None for a consent.
         disease: key of our terminology, or None when no coding named one we know.
         destinations: participant ids named in MessageHeader.destination.
         patient_identifiers: `(system, value)` pairs; empty for a traveller without documents.
@@ -47,6 +52,7 @@ class FhirMessage:
     destinations: tuple[str, ...]
     patient_identifiers: tuple[tuple[str, str], ...]
     consents: tuple[ConsentStatement, ...]
+    record_class: RecordClass | None = None
     record: str | None = None
     version_at: datetime | None = None
     warnings: tuple[Problem, ...] = ()
@@ -81,6 +87,20 @@ def read_message(tree: Any, at: datetime | None = None) -> FhirMessage:
     return _said_by(tree, parts, tuple(consents), tuple(problems))
 
 
+def read_everyday_message(data: bytes, at: datetime) -> FhirMessage | None:
+    """What an everyday message says when there is nothing to say against it; None for other bytes.
+
+    The same as `read_message` says of the same bytes, several times faster.
+    """
+    read = read_everyday(data)
+    if read is None or may_tell_migration_status(data.decode()):
+        return None
+    judged = judge_everyday(*read, at)
+    if judged is None:
+        return None
+    return _said_by(read[0], judged[0], tuple(judged[1]), ())
+
+
 def _said_by(
     tree: dict[str, Any],
     parts: Parts,
@@ -92,21 +112,31 @@ def _said_by(
         # The profile names every one of these as an error before it comes to this.
         raise SchemaViolation(problem("profile.message-wanted", "structure", "Bundle"))
     kind = EVENTS[event][0]
+    is_record = kind != "consent"
     return FhirMessage(
         message_id=parts.header["id"],
         event=event,
         kind=kind,
-        disease=None if kind == "consent" else read_facts(focus, parts.by_url).disease,
+        disease=_disease(focus, parts) if is_record else None,
         destinations=parts.destinations,
-        patient_identifiers=tuple(_patient_identifiers(patient)),
+        patient_identifiers=_patient_identifiers(patient),
         consents=consents,
-        record=None if kind == "consent" else record_identifier(focus),
-        version_at=None if kind == "consent" else version_instant(focus, tree),
+        record_class=focus["resourceType"] if is_record else None,
+        record=(parts.record or record_identifier(focus)) if is_record else None,
+        version_at=version_instant(focus, tree) if is_record else None,
         warnings=warnings,
     )
 
 
-def _patient_identifiers(patient: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for identifier in patient.get("identifier", ()):
-        if "value" in identifier and "system" in identifier:
-            yield identifier["system"], identifier["value"]
+def _disease(focus: dict[str, Any], parts: Parts) -> str | None:
+    return routed_disease(record_diseases(focus, parts.by_url))
+
+
+def _patient_identifiers(patient: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        [
+            (identifier["system"], identifier["value"])
+            for identifier in patient.get("identifier", ())
+            if "value" in identifier and "system" in identifier
+        ]
+    )

@@ -14,8 +14,12 @@ from schemas.jwk import PublicJwk
 
 Role = Literal["publisher", "subscriber", "auditor", "operator", "witness"]
 
-#: Health purposes of HL7 v3-ActReason. A purpose outside this list does not exist here.
-Purpose = Literal["TREAT", "ETREAT", "COC", "PUBHLTH", "THREAT", "DISASTER", "PATRQT"]
+#: Health purposes of HL7 v3-ActReason that a standing wish may have.
+StandingPurpose = Literal["TREAT", "ETREAT", "COC", "PUBHLTH", "THREAT", "DISASTER", "PATRQT"]
+
+#: Every purpose there is; one outside this list does not exist here. Breaking the glass (BTG) is
+#: asked for in an emergency, record by record, and nobody can subscribe to it.
+Purpose = Literal["TREAT", "ETREAT", "COC", "PUBHLTH", "THREAT", "DISASTER", "PATRQT", "BTG"]
 
 RecordType = Literal["immunization", "labresult"]
 
@@ -76,7 +80,7 @@ class Subscription(DirectoryModel):
     record_types: tuple[RecordType, ...] = ()
     diseases: tuple[str, ...] = ()
     jurisdictions: tuple[Jurisdiction, ...] = ()
-    purpose: Purpose
+    purpose: StandingPurpose
 
 
 class Participant(DirectoryModel):

@@ -79,8 +79,19 @@ def read_facts(focus: Resource, entries: Entries) -> RecordFacts:
     )
 
 
+def record_diseases(focus: Resource, entries: Entries) -> tuple[str, ...]:
+    """`RecordFacts.diseases` alone, for what is routed and not looked into."""
+    if focus["resourceType"] != "Immunization":
+        return laboratory_facts(focus, entries).diseases
+    return _diseases(focus.get("protocolApplied", []), _coded(focus))
+
+
+def _coded(focus: Resource) -> list[Vaccine]:
+    return [vaccine_of(system, code) for system, code in codings_of(focus.get("vaccineCode"))]
+
+
 def _immunization(focus: Resource, entries: Entries) -> RecordFacts:
-    coded = [vaccine_of(system, code) for system, code in codings_of(focus.get("vaccineCode"))]
+    coded = _coded(focus)
     protocols: list[Resource] = focus.get("protocolApplied", [])
     diseases = _diseases(protocols, coded)
     disease = routed_disease(diseases)

@@ -32,10 +32,9 @@ def version_instant(focus: dict[str, Any], bundle: dict[str, Any]) -> datetime |
         SchemaViolation: what stands there is not an instant.
     """
     meta = focus.get("meta")
-    candidates = (
-        meta.get("lastUpdated") if isinstance(meta, dict) else None,
-        focus.get("issued"),
-        bundle.get("timestamp"),
-    )
-    said = next((text for text in candidates if isinstance(text, str)), None)
-    return None if said is None else instant_at_start(said)
+    said = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    for holder, element in ((focus, "issued"), (bundle, "timestamp")):
+        if isinstance(said, str):
+            break
+        said = holder.get(element)
+    return instant_at_start(said) if isinstance(said, str) else None

@@ -128,17 +128,36 @@ class RefusedEntry(Entry):
     content: Digest
 
 
-class EntryBasis(_Strict):
-    """Why a record may go to a recipient.
+class ConsentEntryBasis(_Strict):
+    """The traveller agreed.
 
     Attributes:
         consent: content commitment of the message that brought the consent.
         entry: trail index at which that message was accepted.
     """
 
-    kind: Name
-    consent: str
+    kind: Literal["consent"]
+    consent: Digest
     entry: Index
+
+
+class MandateEntryBasis(_Strict):
+    """A law of the place of collection lets the record move.
+
+    Attributes:
+        policy: SHA-256 of the policy document's bytes.
+        version: of that policy.
+        mandate: id of the mandate in it.
+    """
+
+    kind: Literal["mandate"]
+    policy: Digest
+    version: Number
+    mandate: Name
+
+
+#: Why a record may go to a recipient.
+EntryBasis = Annotated[ConsentEntryBasis | MandateEntryBasis, Field(discriminator="kind")]
 
 
 class ReleasedEntry(Entry):

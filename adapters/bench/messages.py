@@ -9,6 +9,7 @@ from exchange.signing import SigningKey, sign_detached
 from schemas.compose_message import compose_message
 from schemas.envelope import FHIR_JSON
 from schemas.fhir_names import (
+    ACT_CODE,
     ACT_REASON,
     CONSENT_DOCUMENT,
     CONSENT_SCOPE,
@@ -123,7 +124,7 @@ def _compose(message_id: str, now: datetime) -> bytes:
         "category": [{"coding": [{"system": LOINC, "code": CONSENT_DOCUMENT}]}],
         "patient": subject,
         "dateTime": (now - timedelta(hours=1)).isoformat(),
-        "policyRule": {"text": "bench"},
+        "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTIN"}]},
         "provision": {
             "type": "permit",
             "actor": [

@@ -120,6 +120,11 @@ def on_stderr() -> "Console":
     return Console(stderr=True, highlight=False)
 
 
+def harmless(text: str) -> str:
+    """A text that others chose, without what would command a terminal."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def remark(text: str) -> None:
     """Say something that is not the result."""
     typer.echo(text, err=True)

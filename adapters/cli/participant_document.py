@@ -10,6 +10,7 @@ import typer
 from adapters.cli.answering import JsonOption, remark, write_json
 from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
+from schemas.consent.purposes import BREAK_GLASS
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -34,8 +35,8 @@ def new(
     purpose: Annotated[
         list[str] | None,
         typer.Option(
-            help="What it uses records for: TREAT, ETREAT, COC, PUBHLTH, THREAT, DISASTER or"
-            " PATRQT; repeatable. There are no others.",
+            help="What it uses records for: TREAT, ETREAT, COC, PUBHLTH, THREAT, DISASTER,"
+            " PATRQT or, to break the glass, BTG; repeatable. There are no others.",
             show_default=False,
         ),
     ] = None,
@@ -146,7 +147,11 @@ def signing_period(file: Path, valid_days: int) -> "ParticipantKey":
 
 
 def _subscriptions(wishes: list[str], purposes: list[str]) -> list[dict[str, Any]]:
-    """One subscription for each wish and purpose, because a subscription has one purpose."""
+    """One subscription for each wish and purpose, because a subscription has one purpose.
+
+    Breaking the glass is asked for and never a standing wish.
+    """
+    standing = [one for one in purposes if one != BREAK_GLASS]
     subscriptions: list[dict[str, Any]] = []
     for wish in wishes:
         record_type, disease, jurisdiction, *more = [*wish.split(":"), "", ""]
@@ -161,7 +166,7 @@ def _subscriptions(wishes: list[str], purposes: list[str]) -> list[dict[str, Any
                 "jurisdictions": _any_or_one(jurisdiction),
                 "purpose": purpose,
             }
-            for number, purpose in enumerate(purposes, start=1)
+            for number, purpose in enumerate(standing, start=1)
         ]
     return subscriptions
 

@@ -18,6 +18,9 @@ def serve(
     broker: Annotated[
         str | None, typer.Option(help="amqp://user:password@host:port/vhost; none is embedded.")
     ] = None,
+    policies: Annotated[
+        Path | None, typer.Option(help="Folder of signed policies of jurisdictions.")
+    ] = None,
     database: Annotated[
         str | None, typer.Option(help="postgresql://… or sqlite:///…; none is a file in --data.")
     ] = None,
@@ -44,6 +47,7 @@ def serve(
 
     given: dict[str, Any] = {
         "data": data,
+        "policies": policies,
         "broker": broker,
         "database": database,
         "role": role,
@@ -57,14 +61,17 @@ def serve(
 async def _serve(settings: Any, *, with_parent: bool, as_json: bool) -> None:
     from adapters.bootstrap import open_exchange
     from adapters.cli.worker_processes import stop_with_parent, worker_processes
+    from adapters.policy_files import tested_policies
     from adapters.serving import parts_for, run_parts, stop_on_signals
     from adapters.telemetry import Metrics, configure_logging
 
     configure_logging()
+    # Before anything is opened: with rules that decide wrongly nothing may move.
+    policies = tested_policies(settings.policies)
     stop = asyncio.Event()
     is_first_start = not (settings.data / "keys").exists()
     async with contextlib.AsyncExitStack() as stack:
-        exchange = await stack.enter_async_context(open_exchange(settings))
+        exchange = await stack.enter_async_context(open_exchange(settings, policies=policies))
         parts = await stack.enter_async_context(parts_for(exchange, Metrics()))
         stack.enter_context(stop_on_signals(stop))
         if with_parent:

@@ -14,6 +14,7 @@ from adapters.cli.answering import (
     BAD_RESULT,
     BAD_SETTING,
     JsonOption,
+    harmless,
     on_stderr,
     on_stdout,
     write_json,
@@ -184,18 +185,13 @@ def _told(console: "Console", language: str) -> Callable[[_Validated], None]:
     return lambda one: _print(console, one, language) if one.judgement.problems else None
 
 
-def _harmless(name: str) -> str:
-    """A file's name without what would command a terminal."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name)
-
-
 def _print(console: "Console", one: _Validated, language: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
     colour = {"valid": "green", "invalid": "red", "unreadable": "red"}[one.outcome]
     head = Text.assemble(
-        (f"{_harmless(one.found.name)}:{one.found.line}", "bold"),
+        (f"{harmless(one.found.name)}:{one.found.line}", "bold"),
         f"  {one.judgement.resource_type or ''}  ",
         (say(f"validate.{one.outcome}", (), language), colour),
     )

@@ -55,6 +55,7 @@ async def _started(settings: Settings) -> asyncio.subprocess.Process:
     environment = {
         **os.environ,
         "BHX_DATA": str(settings.data),
+        **({} if settings.policies is None else {"BHX_POLICIES": str(settings.policies)}),
         "BHX_BROKER": settings.broker or "",
         "BHX_DATABASE": settings.database_url,
         "BHX_ROLE": "worker",

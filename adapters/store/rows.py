@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, select
 from adapters.store.tables import decisions, deliveries
 from exchange.errors import IntegrityBroken
 from exchange.model import (
-    Basis,
+    ConsentBasis,
     ConsentOnFile,
     MessageIdentity,
     NewestVersion,
@@ -20,7 +20,7 @@ from exchange.model import (
     StandingDecision,
 )
 from exchange.ports import DeliveryRow
-from schemas.consent_record import ConsentStatement
+from schemas.consent.statement import ConsentStatement
 from schemas.participant import Participant
 from schemas.violation import Problem, Severity
 
@@ -124,7 +124,7 @@ def read_consent_row(row: Row[Any]) -> ConsentOnFile:
     """The consent of a row."""
     return ConsentOnFile(
         statement=ConsentStatement.from_json(json.loads(row.statement)),
-        basis=Basis(consent=row.basis_consent, entry=row.basis_entry),
+        basis=ConsentBasis(consent=row.basis_consent, entry=row.basis_entry),
     )
 
 
@@ -173,7 +173,7 @@ def read_pending(row: Row[Any]) -> PendingDelivery:
         subject_id=row.subject_id,
         record_type=row.record_type,
         purpose=row.purpose,
-        basis=Basis(consent=row.basis_consent, entry=row.basis_entry),
+        basis=ConsentBasis(consent=row.basis_consent, entry=row.basis_entry),
         content=row.content,
         accepted_entry=row.accepted_entry,
         record=row.record,

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from schemas.consent_record import ConsentStatement, read_consent
+from schemas.consent.reading import read_consent
+from schemas.consent.statement import ConsentStatement
 from schemas.profile.consent import check_given
 from schemas.profile.context import Resource, context_of
 from schemas.profile.dates import Received, check_past, received_at

@@ -14,6 +14,8 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import unquote
 
+from pydantic_core import SchemaValidator, core_schema
+
 from schemas.terminology.code_systems import canonical_system
 
 _CAMEL_CASE: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -32,9 +34,21 @@ def names_migration_status(text: str) -> bool:
 
 def tells_migration_status(text: str) -> bool:
     """Whether a word of the list stands in a text."""
+    if not may_tell_migration_status(text):
+        return False
     plain = unicodedata.normalize("NFKC", unquote(text) if "%" in text else text)
     words = _BETWEEN_WORDS.sub("-", _CAMEL_CASE.sub("-", plain)).casefold()
     return _words().search(words) is not None
+
+
+def may_tell_migration_status(text: str) -> bool:
+    """Whether a word or system of the list could stand in a text; quick, at times wrongly True.
+
+    One search by a machine that tries all words at once; it knows no writing but the plain one.
+    """
+    if "%" in text or not (text.isascii() or unicodedata.is_normalized("NFKC", text)):
+        return True
+    return _quick_words().isinstance_python(text)
 
 
 def states_migration_status(system: str | None, code: str | None) -> bool:
@@ -101,6 +115,22 @@ def _listed() -> dict[str, Any]:
 @cache
 def _words() -> re.Pattern[str]:
     words = _listed()["words"]
-    stems = [stem for language in words["stems"].values() for stem in language]
     whole = "|".join(words["whole"])
-    return re.compile(rf"{'|'.join(stems)}|(?<![^\W\d])(?:{whole})(?![^\W\d])")
+    return re.compile(rf"{'|'.join(_stems())}|(?<![^\W\d])(?:{whole})(?![^\W\d])")
+
+
+@cache
+def _quick_words() -> SchemaValidator:
+    """Finds what `_words` finds before anything is made plain, and more."""
+    whole = _listed()["words"]["whole"]
+    latin = [word for word in whole if word.isascii()]
+    # Only Latin letters have words inside that begin with a capital.
+    others = "|".join(word for word in whole if not word.isascii())
+    stems = [stem.replace("-?", r"[\W_]*") for stem in _stems()]
+    systems = map(re.escape, (*_listed()["systems"], *_listed()["aliases"]))
+    words = "|".join((*stems, *latin, *systems, rf"(?:^|[^\p{{L}}])(?:{others})(?:$|[^\p{{L}}])"))
+    return SchemaValidator(core_schema.str_schema(strict=True, pattern=f"(?i){words}"))
+
+
+def _stems() -> list[str]:
+    return [stem for language in _listed()["words"]["stems"].values() for stem in language]

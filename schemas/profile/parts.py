@@ -33,6 +33,7 @@ class Parts:
         focus: the record, None when none was found.
         focus_path: its FHIRPath.
         destinations: participants named, in order, each once.
+        record: `system|value` of the focus's business identifier, where it was looked for already.
     """
 
     by_url: dict[str, Resource] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Parts:
     focus: Resource | None = None
     focus_path: str = ""
     destinations: tuple[str, ...] = ()
+    record: str | None = None
 
     @property
     def patient(self) -> Resource | None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from schemas.consent_record import read_consent
+from schemas.consent.reading import read_consent
 from schemas.profile.consent import check_given
 from schemas.profile.context import Context, Resource
 from schemas.profile.dates import received_at

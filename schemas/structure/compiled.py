@@ -25,8 +25,10 @@ Schema = core_schema.CoreSchema
 Field = core_schema.TypedDictField
 Definitions = dict[str, Schema]
 
-#: An empty object; inside a text it only sends the message to the other path.
+#: An empty object; inside a text it only sends the message to the other path. In compact JSON a
+#: name stands behind every brace, which is found out in half the time.
 _EMPTY_OBJECT: Final = re.compile(rb"\{\s*\}")
+_BRACE_WITHOUT_NAME: Final = re.compile(rb'\{[^"]')
 
 #: No string in it can be longer than R4 allows.
 _MOST_BYTES: Final = 1_048_576
@@ -56,7 +58,7 @@ def read_plain(data: bytes, *, max_depth: int = 64) -> Node | None:
 
     The tree is the one that `strict_json.read_json` returns for the same bytes.
     """
-    if len(data) > _MOST_BYTES or _EMPTY_OBJECT.search(data) is not None:
+    if len(data) > _MOST_BYTES or _has_empty_object(data):
         return None
     # An escape could spell the word otherwise.
     may_be_deep = b"\\" in data or data.count(_EXTENSION) > _MOST_EXTENSIONS
@@ -64,17 +66,31 @@ def read_plain(data: bytes, *, max_depth: int = 64) -> Node | None:
         return None
     found = Found()
     try:
-        tree = jiter.from_json(
-            data,
-            allow_inf_nan=False,
-            cache_mode="keys",
-            catch_duplicate_keys=True,
-            float_mode="lossless-float",
-        )
-        read: Node = _validator().validate_python(tree, context=found)
+        read: Node = _validator().validate_python(read_tree(data), context=found)
     except (ValueError, ValidationError):
         return None
     return read if not found.local and _lead_somewhere(read, found) else None
+
+
+def read_tree(data: bytes) -> Any:
+    """The JSON of these bytes, with numbers that know how they were written.
+
+    Raises:
+        ValueError: they are not JSON, or a member stands twice in an object.
+    """
+    return jiter.from_json(
+        data,
+        allow_inf_nan=False,
+        cache_mode="keys",
+        catch_duplicate_keys=True,
+        float_mode="lossless-float",
+    )
+
+
+def _has_empty_object(data: bytes) -> bool:
+    if _BRACE_WITHOUT_NAME.search(data) is None:
+        return False
+    return _EMPTY_OBJECT.search(data) is not None
 
 
 def prepare() -> None:
@@ -194,7 +210,7 @@ def _repeated(schema: Schema) -> Schema:
 
 def _element(element: Element, made: Definitions) -> Schema:
     if element.is_primitive:
-        schema = _primitive(element)
+        schema = primitive_schema(element)
     elif element.type == "Resource":
         schema = core_schema.definition_reference_schema("Resource")
     elif element.type == "Reference":
@@ -214,7 +230,8 @@ def _element(element: Element, made: Definitions) -> Schema:
     return schema
 
 
-def _primitive(element: Element) -> Schema:
+def primitive_schema(element: Element) -> Schema:
+    """Exactly the lexical forms of a primitive element, or some of them."""
     primitive = PRIMITIVES[element.type]
     if primitive.kind == "boolean":
         return core_schema.bool_schema(strict=True)

@@ -154,6 +154,21 @@ def check_of(definition: TypeDefinition) -> Callable[[Node], Node] | None:
     return check
 
 
+def invariants_of(name: str) -> Callable[[Node], Node] | None:
+    """One function for the invariants of a type that has no choices; None when it has none."""
+    rules = [rule.holds for rule in INVARIANTS.get(name, ())]
+    if not rules:
+        return None
+
+    def check(value: Node) -> Node:
+        for holds in rules:
+            if not holds(value):
+                raise NOT_PLAIN
+        return value
+
+    return check
+
+
 def _has_one_of(forms: tuple[str, ...]) -> Callable[[Mapping[str, Any]], bool]:
     wanted = frozenset(forms)
     return lambda value: not value.keys().isdisjoint(wanted)
@@ -166,9 +181,10 @@ def resource_check_of(definition: TypeDefinition) -> Callable[[Node, ValidationI
     def check_resource(value: Node, info: ValidationInfo[Found]) -> Node:
         if check is not None:
             check(value)
-        found = info.context
-        if (found.local or "contained" in value) and not found.is_inside:
-            _settle(value, found)
+        if "contained" in value or info.context.local:
+            found = info.context
+            if not found.is_inside:
+                _settle(value, found)
         return value
 
     return check_resource
@@ -205,15 +221,19 @@ def _is_plain_bundle(bundle: Mapping[str, Any]) -> bool:
     entries = bundle.get("entry")
     if not entries or "total" in bundle:
         return False
-    urls = set()
-    for entry in entries:
-        url = entry.get("fullUrl")
-        if url is None or url in urls or "/_history/" in url or not is_absolute(url):
-            return False
-        if "resource" not in entry or not entry.keys() <= _OF_A_MESSAGE:
-            return False
-        urls.add(url)
+    urls = {entry.get("fullUrl") for entry in entries}
+    if len(urls) < len(entries) or not all(map(_is_plain_entry, entries)):
+        return False
     return bool(entries[0]["resource"]["resourceType"] == "MessageHeader")
+
+
+def _is_plain_entry(entry: Mapping[str, Any]) -> bool:
+    url = entry.get("fullUrl")
+    if url is None or "resource" not in entry:
+        return False
+    if not url.startswith("urn:uuid:") and ("/_history/" in url or not is_absolute(url)):
+        return False
+    return len(entry) == 2 or entry.keys() <= _OF_A_MESSAGE
 
 
 def _settle(resource: Node, found: Found) -> None:

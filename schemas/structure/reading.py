@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.strict_json import read_json
 from schemas.structure.compiled import read_plain
+from schemas.structure.everyday import read_everyday
 from schemas.structure.explained import structure_problems
 from schemas.violation import Problem
 
@@ -19,6 +20,9 @@ def read_resource(
         SchemaViolation: the bytes are not strict JSON.
     """
     if len(data) <= max_bytes:
+        everyday = read_everyday(data)
+        if everyday is not None:
+            return everyday[0], []
         plain = read_plain(data, max_depth=max_depth)
         if plain is not None:
             return plain, []

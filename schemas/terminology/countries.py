@@ -16,6 +16,15 @@ def country_of(text: str) -> str | None:
     return _alpha_2().get(text)
 
 
+def alpha_3_of(alpha_2: str) -> str:
+    """The alpha-3 code, as WHO and ICAO write it.
+
+    Raises:
+        KeyError: it is no alpha-2 code of ISO 3166-1.
+    """
+    return _alpha_3()[alpha_2]
+
+
 def is_travel_document_code(text: str) -> bool:
     """Whether the code is one that travel documents use for what is no country (ICAO Doc 9303).
 
@@ -31,6 +40,11 @@ def _alpha_2() -> dict[str, str]:
         for alpha_2, alpha_3, numeric in read_pinned("countries")["countries"]
         for code in (alpha_2, alpha_3, numeric)
     }
+
+
+@cache
+def _alpha_3() -> dict[str, str]:
+    return {alpha_2: alpha_3 for alpha_2, alpha_3, _ in read_pinned("countries")["countries"]}
 
 
 @cache

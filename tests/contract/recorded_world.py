@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
-    Basis,
+    ConsentBasis,
     Entitlement,
     MessageIdentity,
     OpenedMessage,
@@ -20,7 +20,7 @@ from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import NoteSigner
-from schemas.consent_record import ConsentStatement
+from schemas.consent.statement import ConsentStatement, Rule
 from schemas.fhir_message import FhirMessage
 from schemas.violation import Problem
 
@@ -30,18 +30,25 @@ SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32)
 VAULT = SubjectVault(bytes(range(32)))
 REGISTRIES = ("registry:kz", "registry:tj")
 WINDOWS = dict.fromkeys(REGISTRIES, 1000)
+JURISDICTIONS = {
+    "poe:kz:ala": "KZ",
+    "poe:kg:oss": "KG",
+    **dict(zip(REGISTRIES, ("KZ", "TJ"), strict=True)),
+}
 
 _ids = itertools.count(1)
 
 
-def consent(identity="|c-1", *, given_at=NOW, permits=True, **others):
+def consent(identity="|c-1", *, given_at=NOW, permits=True, recipients=REGISTRIES, period=None):
     return ConsentStatement(
         identity=identity,
         status="active",
         given_at=given_at,
-        permits=permits,
-        usable_to_permit=True,
-        **others,
+        root=Rule(
+            type="permit" if permits else "deny",
+            period=period,
+            actors=tuple(("participant", one) for one in recipients),
+        ),
     )
 
 
@@ -90,7 +97,7 @@ def refused(message_id="m-refused", *, text="Give it.", reason="invalid-record")
 
 def accepted(opened, registries=REGISTRIES):
     """Entitled by the consent that the message itself brings."""
-    own = Basis(consent="", entry=-1)
+    own = ConsentBasis(consent="", entry=-1)
     return Accepted(
         opened=opened,
         at=NOW,
@@ -112,6 +119,7 @@ def recording_on(trail, facts, *, windows=None, now=NOW):
         head=trail.head,
         facts=facts if facts is not None else Facts(),
         windows=dict(windows or WINDOWS),
+        jurisdictions=JURISDICTIONS,
         origin=ORIGIN,
         now=now,
     )

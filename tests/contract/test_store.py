@@ -22,6 +22,7 @@ from exchange.proving import ProofDesk
 from exchange.signing import SigningKey
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.tiles import TileId, right_edge, tree_root
+from schemas.consent.statement import Span
 from schemas.participant import Participant
 from tests.contract.recorded_world import (
     NOW,
@@ -470,7 +471,8 @@ def test_whatever_was_recorded_comes_back_equal(
     round_trip, identity, text, given_at, not_before, names, body
 ):
     """Any character, NUL and lone surrogates too, and every microsecond."""
-    statement = consent(identity, given_at=given_at, not_before=not_before, recipients=names)
+    period = Span(not_before, None)
+    statement = consent(identity, given_at=given_at, period=period, recipients=names)
     opened = message(
         f"doc|{identity.encode('utf-8', 'replace').hex()}x", consents=[statement], body=body
     )

@@ -57,8 +57,8 @@ def test_the_exchange_reads_each_record_as_announced(records, bundles):
         assert message.message_id == record.message_id
         assert (message.kind, message.disease) == (record.kind, record.disease)
         assert len(message.consents) == record.has_consent
-        assert all(consent.usable_to_permit for consent in message.consents)
-        assert all(consent.permits for consent in message.consents)
+        assert all(consent.is_usable for consent in message.consents)
+        assert all(consent.root.type == "permit" for consent in message.consents)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():

@@ -4,25 +4,38 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchange.consent import basis_for, entitlements_of
+from exchange.consent.asking import basis_for, entitlements_of
+from exchange.consent.request import DisclosureRequest
 from exchange.errors import ConsentRefused
-from exchange.model import Basis, ConsentOnFile, Recipient
-from schemas.consent_record import ConsentStatement, read_consent
-from tests.support.world import KG, KZ, NOON, consent
+from exchange.model import ConsentBasis, ConsentOnFile, Recipient
+from schemas.consent.reading import read_consent
+from schemas.consent.statement import ConsentStatement
+from schemas.record_traits import RecordTraits
+from tests.support.world import ALA, KG, KZ, NOON, consent
 
 
 def on_file(resource, *, entry=1):
     statement = read_consent(resource, "Consent")
-    return ConsentOnFile(statement=statement, basis=Basis(consent=f"c{entry}", entry=entry))
+    return ConsentOnFile(statement=statement, basis=ConsentBasis(consent=f"c{entry}", entry=entry))
 
 
-def decide(*resources, recipient=KZ, purpose="PUBHLTH", record_type="immunization", at=NOON):
+def traits(record_class="Immunization"):
+    return RecordTraits(author=ALA, collected_in="KZ", record_class=record_class)
+
+
+def decide(*resources, recipient=KZ, purpose="PUBHLTH", record_class="Immunization", at=NOON):
     consents = [on_file(resource, entry=n) for n, resource in enumerate(resources, start=1)]
-    return basis_for(recipient, purpose, record_type, consents, at)
+    request = DisclosureRequest(
+        recipient=recipient,
+        recipient_jurisdiction=recipient.partition(":")[2].upper(),
+        purpose=purpose,
+        traits=traits(record_class),
+    )
+    return basis_for(request, consents, at)
 
 
 def test_a_permit_that_names_the_recipient_is_a_basis():
-    assert decide(consent()) == Basis(consent="c1", entry=1)
+    assert decide(consent()) == ConsentBasis(consent="c1", entry=1)
 
 
 def test_no_consent_is_no_basis():
@@ -87,7 +100,7 @@ def test_a_new_permit_after_a_withdrawal_counts():
     withdrawn = consent(status="inactive", given="2026-05-02T10:00:00Z")
     again = consent(given="2026-05-03T10:00:00Z")
 
-    assert decide(withdrawn, again) == Basis(consent="c2", entry=2)
+    assert decide(withdrawn, again) == ConsentBasis(consent="c2", entry=2)
 
 
 def test_of_two_versions_of_one_moment_the_stop_stands():
@@ -118,7 +131,7 @@ def test_a_consent_that_names_record_types_covers_only_these():
     types = [{"system": "http://hl7.org/fhir/resource-types", "code": "Immunization"}]
 
     assert decide(consent(**{"class": types})) is not None
-    assert decide(consent(**{"class": types}), record_type="labresult") is None
+    assert decide(consent(**{"class": types}), record_class="Observation") is None
 
 
 def test_an_element_not_understood_forbids_permitting_but_not_denying():
@@ -148,11 +161,9 @@ def test_core_r4_without_a_provision_rests_on_its_policy():
 
 
 def test_each_recipient_gets_its_first_allowed_purpose():
-    recipients = [Recipient(KZ, ("TREAT", "PUBHLTH")), Recipient(KG, ("PUBHLTH",))]
+    recipients = [Recipient(KZ, ("TREAT", "PUBHLTH"), "KZ"), Recipient(KG, ("PUBHLTH",), "KG")]
 
-    entitled = entitlements_of(
-        recipients, "immunization", [on_file(consent(recipients=[KZ]))], NOON
-    )
+    entitled = entitlements_of(recipients, traits(), [on_file(consent(recipients=[KZ]))], NOON)
 
     assert [(one.recipient, one.purpose) for one in entitled] == [(KZ, "PUBHLTH")]
 
@@ -167,7 +178,7 @@ def test_the_refusal_reads_the_same_whatever_the_cause():
     texts = set()
     for consents in causes:
         with pytest.raises(ConsentRefused) as refused:
-            entitlements_of([Recipient(KZ, ("PUBHLTH",))], "immunization", consents, NOON)
+            entitlements_of([Recipient(KZ, ("PUBHLTH",), "KZ")], traits(), consents, NOON)
         texts.add(str(refused.value))
 
     assert len(texts) == 1
@@ -177,4 +188,4 @@ def test_a_statement_survives_the_store():
     statement = read_consent(consent(period={"start": "2026", "end": "2026-12"}), "Consent")
 
     assert ConsentStatement.from_json(statement.to_json()) == statement
-    assert statement.not_before == datetime(2025, 12, 31, 10, tzinfo=UTC)
+    assert statement.root.period.start == datetime(2025, 12, 31, 10, tzinfo=UTC)

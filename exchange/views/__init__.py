@@ -1,0 +1,1 @@
+"""Views: a new message that holds of a record what its recipient may see, and no more."""

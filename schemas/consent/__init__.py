@@ -1,0 +1,1 @@
+"""What a traveller decided: a FHIR R4 Consent, read into a statement that rules can be asked."""

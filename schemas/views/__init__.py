@@ -1,0 +1,1 @@
+"""What each view may show, as data: an element that is not listed is left out."""
