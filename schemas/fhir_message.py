@@ -93,7 +93,7 @@ def read_everyday_message(data: bytes, at: datetime) -> FhirMessage | None:
     The same as `read_message` says of the same bytes, several times faster.
     """
     read = read_everyday(data)
-    if read is None or may_tell_migration_status(data.decode()):
+    if read is None or may_tell_migration_status(data):
         return None
     judged = judge_everyday(*read, at)
     if judged is None:

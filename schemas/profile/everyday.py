@@ -165,13 +165,23 @@ def _is_record(parts: Parts, received: Received) -> bool:
 def _is_placed(parts: Parts) -> bool:
     """Whether an organisation answers for it, and it was done in one of the countries named."""
     has_organization = False
+    countries: set[str | None] = set()
     for _, _, place in parts.places:
         has_organization = has_organization or place["resourceType"] == "Organization"
         addresses = place.get("address", ())
         for address in (addresses,) if isinstance(addresses, dict) else addresses:
-            if country_of(address["country"]) is None:
-                return False
-    return has_organization and record_country(parts.focus or {}, parts.by_url) is not None
+            countries.add(country_of(address["country"]))
+    if None in countries or not has_organization:
+        return False
+    # Only a consent could name an organisation here that did nothing.
+    if len(countries) == 1 and not any(map(_names_others, parts.by_url.values())):
+        return True
+    return record_country(parts.focus or {}, parts.by_url) is not None
+
+
+def _names_others(resource: Resource) -> bool:
+    is_consent = resource["resourceType"] == "Consent"
+    return is_consent and ("organization" in resource or "performer" in resource)
 
 
 def _consents(parts: Parts, received: Received) -> list[ConsentStatement] | None:

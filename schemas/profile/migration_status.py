@@ -21,6 +21,12 @@ from schemas.terminology.code_systems import canonical_system
 _CAMEL_CASE: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _CONCEPTS: Final = re.compile(r"[A-Za-z0-9.-]+")
+#: What may be this or that in a word of the list, and a letter that may be missing.
+_VARIABLE: Final = re.compile(r"\(\?:[^)]*\)\??|\[[^\]]*\]|.\?")
+#: ASCII, the usual letters with accents of Latin-1, and Cyrillic: only plain characters in UTF-8.
+_PLAIN_BYTES: Final = bytes((*range(0xC0), 0xC3, *range(0xD0, 0xD4)))
+#: Words of FHIR itself: to look for them would find them.
+_IN_EVERY_MESSAGE: Final = frozenset({"permit", "route"})
 #: Longer texts are not remembered: they are no names of things.
 _LONGEST_NAME: Final = 200
 #: Shorter codes mean too many things where no system says which.
@@ -34,21 +40,38 @@ def names_migration_status(text: str) -> bool:
 
 def tells_migration_status(text: str) -> bool:
     """Whether a word of the list stands in a text."""
-    if not may_tell_migration_status(text):
+    if not may_tell_migration_status(text.encode("utf-8", "surrogatepass")):
         return False
     plain = unicodedata.normalize("NFKC", unquote(text) if "%" in text else text)
     words = _BETWEEN_WORDS.sub("-", _CAMEL_CASE.sub("-", plain)).casefold()
     return _words().search(words) is not None
 
 
-def may_tell_migration_status(text: str) -> bool:
-    """Whether a word or system of the list could stand in a text; quick, at times wrongly True.
+def may_tell_migration_status(text: bytes) -> bool:
+    """Whether a word or system of the list could stand in this; quick, at times wrongly True.
 
-    One search by a machine that tries all words at once; it knows no writing but the plain one.
+    Searches by a machine that tries all words at once; it knows no writing but the plain one.
+
+    Args:
+        text: in UTF-8, of any length; JSON only when it has no escapes.
     """
-    if "%" in text or not (text.isascii() or unicodedata.is_normalized("NFKC", text)):
+    if b"%" in text or not _is_plain(text):
         return True
-    return _quick_words().isinstance_python(text)
+    latin, others, words = _quick_words()
+    # Of all letters only the Latin ones are made small here: the rest would cost ten times as much.
+    small = text.lower()
+    found = latin.isinstance_python(small) or others.isinstance_python(small)
+    return found and words.isinstance_python(small)
+
+
+def _is_plain(text: bytes) -> bool:
+    """Whether no character has another that NFKC puts in its place."""
+    if not text.translate(None, _PLAIN_BYTES):
+        return True
+    try:
+        return unicodedata.is_normalized("NFKC", text.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def states_migration_status(system: str | None, code: str | None) -> bool:
@@ -120,16 +143,39 @@ def _words() -> re.Pattern[str]:
 
 
 @cache
-def _quick_words() -> SchemaValidator:
-    """Finds what `_words` finds before anything is made plain, and more."""
+def _quick_words() -> tuple[SchemaValidator, SchemaValidator, SchemaValidator]:
+    """What finds letters of each word, Latin and others; and what finds all that `_words` does.
+
+    The last finds more than that, for it sees the text before it was made plain.
+    """
     whole = _listed()["words"]["whole"]
+    systems = [*_listed()["systems"], *_listed()["aliases"]]
+    fragments = {one for word in (*_stems(), *whole) for one in _fragments_of(word)}
     latin = [word for word in whole if word.isascii()]
     # Only Latin letters have words inside that begin with a capital.
     others = "|".join(word for word in whole if not word.isascii())
-    stems = [stem.replace("-?", r"[\W_]*") for stem in _stems()]
-    systems = map(re.escape, (*_listed()["systems"], *_listed()["aliases"]))
-    words = "|".join((*stems, *latin, *systems, rf"(?:^|[^\p{{L}}])(?:{others})(?:$|[^\p{{L}}])"))
-    return SchemaValidator(core_schema.str_schema(strict=True, pattern=f"(?i){words}"))
+    stems = [stem.replace("-?", r"[^\p{L}\p{N}]*") for stem in _stems()]
+    named = [*map(re.escape, systems)]
+    words = (*stems, *latin, *named, rf"(?:^|[^\p{{L}}])(?:{others})(?:$|[^\p{{L}}])")
+    return (
+        _finding(*(one for one in fragments if one.isascii()), *map(str.lower, named)),
+        _finding(*(one for one in fragments if not one.isascii()), flags="(?i)"),
+        _finding(*words, flags="(?i)"),
+    )
+
+
+def _finding(*patterns: str, flags: str = "") -> SchemaValidator:
+    """Valid is a text in which one of the patterns is found."""
+    # Not strict, it takes bytes in UTF-8 and makes no text of them.
+    return SchemaValidator(core_schema.str_schema(pattern=flags + "|".join(sorted(patterns))))
+
+
+def _fragments_of(pattern: str) -> list[str]:
+    """Letters that stand in whatever a word of the list matches: one of these at least."""
+    plain = [one for one in _VARIABLE.sub(" ", pattern).split() if one not in _IN_EVERY_MESSAGE]
+    if plain:
+        return [max(plain, key=len)]
+    return pattern[pattern.index("(?:") + 3 : pattern.index(")")].split("|")
 
 
 def _stems() -> list[str]:
