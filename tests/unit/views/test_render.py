@@ -35,6 +35,9 @@ from tests.unit.views.view_requests import (
 )
 
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
+COUNTRY_OF_EVENT = (
+    "https://WorldHealthOrganization.github.io/ddcc/StructureDefinition/DDCCCountryOfEvent"
+)
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 DOSE = {
     "lotNumber": "LOT-4711",
@@ -106,6 +109,13 @@ def test_the_minimum_of_a_vaccination():
     assert {name: value for name, value in dose.items() if name not in {"meta", "patient"}} == {
         "resourceType": "Immunization",
         "identifier": [{"system": "urn:test", "value": "1"}],
+        # The post that gave it lies there; the view names the country and not the post.
+        "extension": [
+            {
+                "url": COUNTRY_OF_EVENT,
+                "valueCoding": {"system": "urn:iso:std:iso:3166", "code": "KAZ"},
+            }
+        ],
         "status": "completed",
         "vaccineCode": coded("http://hl7.org/fhir/sid/cvx", "37"),
         "occurrenceDateTime": "2026-05-20T10:11:12+06:00",
