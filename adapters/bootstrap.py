@@ -24,6 +24,7 @@ from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
+from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.dispatch import Dispatcher, PrepareQueues
@@ -37,6 +38,7 @@ from exchange.relay import Relay
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
+from exchange.views.making import ViewMaker
 from schemas.policy import Policy
 
 
@@ -122,8 +124,9 @@ def compose(
     """Wire the parts; tests pass their own."""
     origin, signer = settings.origin, keys.note_signer
     vault = SubjectVault(keys.master)
+    views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
-    proofs = ProofDesk(store, vault)
+    proofs = ProofDesk(store, vault, settings.exchange)
 
     publisher, prepare_queues = _outward(broker, in_process)
     dispatcher = Dispatcher(
@@ -138,11 +141,12 @@ def compose(
         directory=directory,
         store=store,
         vault=vault,
-        opener=MessageOpener(vault, settings.max_message_bytes),
+        opener=MessageOpener(vault, settings.max_message_bytes, ages_of_majority(policies)),
         signer=signer,
         proofs=proofs,
         origin=origin,
         policies=policies,
+        views=views,
     )
     return Exchange(
         settings=settings,
@@ -164,6 +168,7 @@ def compose(
             origin=origin,
             resend_after=timedelta(seconds=settings.resend_after_seconds),
             policies=policies,
+            views=views,
         ),
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin

@@ -13,7 +13,8 @@ The argument, in the order of the code; each step returns something more trusted
     7. The message id that was signed is the MessageHeader's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from exchange.directory import Directory
@@ -25,6 +26,9 @@ from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
 from schemas.fhir_message import FhirMessage
 from schemas.participant import Participant
+from schemas.record_traits import RecordTraits
+from schemas.traits_reading import read_traits
+from schemas.traveller_traits import AGE_OF_MAJORITY
 from schemas.violation import SchemaViolation, problem
 
 MOST_AHEAD = timedelta(minutes=5)
@@ -36,10 +40,12 @@ class MessageOpener:
 
     Attributes:
         max_bytes: the largest body that is read.
+        ages: the age of majority by country, where a policy states one.
     """
 
     vault: SubjectVault
     max_bytes: int
+    ages: Mapping[str, int] = field(default_factory=dict)
 
     def open(
         self, received: ReceivedMessage, directory: Directory, at: datetime
@@ -76,7 +82,22 @@ class MessageOpener:
             jurisdiction=publisher.jurisdiction,
             message=message,
             subject_tokens=self.vault.tokens_of(message.patient_identifiers),
+            traits=self._traits(publisher, message, at),
             record=self._record(publisher, message),
+        )
+
+    def _traits(
+        self, publisher: Participant, message: FhirMessage, at: datetime
+    ) -> RecordTraits | None:
+        if message.parts is None:
+            return None
+        return read_traits(
+            message.bundle,
+            message.parts,
+            author=publisher.id,
+            collected_in=publisher.jurisdiction,
+            at=at,
+            age_of_majority=self.ages.get(publisher.jurisdiction, AGE_OF_MAJORITY),
         )
 
     def _record(self, publisher: Participant, message: FhirMessage) -> bytes | None:

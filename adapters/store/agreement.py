@@ -9,8 +9,9 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     tiles          the hashes of the entries
     accepted       its decision, and a stored record that is what the entry commits to
     refused        its decision, with the same reason
-    released,      the delivery, with the same subscriber, number and acceptance
+    released,      the delivery, with the same subscriber, number, acceptance and view
     withheld
+    recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
 
@@ -54,6 +55,7 @@ from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
     ParticipantEntry,
+    RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
     WithheldEntry,
@@ -132,7 +134,11 @@ class _Comparison:
             {n: e for n, e in entries.items() if isinstance(e, AcceptedEntry | RefusedEntry)}
         )
         await self._compare_deliveries(
-            {n: e for n, e in entries.items() if isinstance(e, ReleasedEntry | WithheldEntry)}
+            {
+                n: e
+                for n, e in entries.items()
+                if isinstance(e, ReleasedEntry | WithheldEntry | RecalledEntry)
+            }
         )
         await self._compare_acknowledgements(
             {n: e for n, e in entries.items() if isinstance(e, AcknowledgedEntry)}
@@ -193,7 +199,9 @@ class _Comparison:
         elif decision.digest != self._vault.digest_of(content):
             self._find(f"The decision of entry {index} is recorded otherwise.")
 
-    async def _compare_deliveries(self, entries: dict[int, ReleasedEntry | WithheldEntry]) -> None:
+    async def _compare_deliveries(
+        self, entries: dict[int, ReleasedEntry | WithheldEntry | RecalledEntry]
+    ) -> None:
         asked = [entry.delivery for entry in entries.values()]
         rows = {row.delivery_id: row for row in await DELIVERIES.rows(self._statements, asked)}
         self._let_out += len(entries)
@@ -202,8 +210,8 @@ class _Comparison:
             if row is None:
                 self._find(f"The delivery of entry {index} is missing.")
                 continue
-            stored = (row.entry_index, row.state, row.subscriber, row.number, row.accepted_entry)
-            said = (index, entry.type, entry.subscriber, entry.number, entry.accepted)
+            stored = (row.entry_index, row.state, row.subscriber, row.number)
+            said = (index, entry.type, entry.subscriber, entry.number)
             if stored != said or not _names_the_same(row, entry):
                 self._find(f"The delivery of entry {index} is recorded otherwise.")
 
@@ -248,12 +256,18 @@ class _Comparison:
         self.findings.append(sentence)
 
 
-def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry) -> bool:
-    """The same message, purpose and content; a withheld delivery names none."""
+def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry | RecalledEntry) -> bool:
+    """The same acceptance, purpose, view and, in full, message and content."""
+    if isinstance(entry, RecalledEntry):
+        return bool((row.recalls, row.cause) == (entry.recalls, entry.cause))
+    if entry.accepted is not None and row.accepted_entry != entry.accepted:
+        return False
     if isinstance(entry, WithheldEntry):
         return True
-    stored = (row.publisher, row.message_id, row.purpose, row.content)
-    return bool(stored == (entry.publisher, entry.message, entry.purpose, entry.content))
+    if (row.purpose, row.view) != (entry.purpose, entry.view):
+        return False
+    stored = (row.publisher, row.message_id, row.content)
+    return entry.view != "full" or bool(stored == (entry.publisher, entry.message, entry.content))
 
 
 def _digest(document: str) -> str:

@@ -209,6 +209,7 @@ deliveries = Table(
     Column("recalls", Text),
     Column("cause", Text),
     Column("deadline", Instant),
+    Column("because", BigInteger),
     Column("answer", Text),
     Column("answered_entry", BigInteger),
     UniqueConstraint("subscriber", "number", name="deliveries_numbers"),
@@ -257,6 +258,17 @@ outboxes = Table(
     Column("last_number", BigInteger, nullable=False),
     Column("waiting", BigInteger, nullable=False),
     Column("in_flight", BigInteger, nullable=False),
+)
+
+#: Every version of a policy that was ever deployed: what decisions were made on can be shown.
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("jurisdiction", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("adopted_entry", BigInteger, nullable=False),
 )
 
 #: Travellers whose records may not be erased for now, and why; `lifted_entry` ends it.

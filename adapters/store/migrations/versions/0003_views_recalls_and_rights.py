@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("recalls", sa.Text),
         sa.Column("cause", sa.Text),
         sa.Column("deadline", INSTANT),
+        sa.Column("because", sa.BigInteger),
         sa.Column("answer", sa.Text),
         sa.Column("answered_entry", sa.BigInteger),
     ):
@@ -47,6 +48,14 @@ def upgrade() -> None:
         ["recalls"],
         postgresql_where=sa.text("recalls IS NOT NULL"),
         sqlite_where=sa.text("recalls IS NOT NULL"),
+    )
+    op.create_table(
+        "policies",
+        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("jurisdiction", sa.Text, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("adopted_entry", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "holds",
