@@ -25,7 +25,7 @@ def view(tmp_path, monkeypatch):
     (tmp_path / "broken.json").write_bytes(broken_message())
 
     def view(*arguments, code=0):
-        result = CliRunner().invoke(app, ["view", *arguments, "--as", "registry:uz"])
+        result = CliRunner().invoke(app, ["view", "--as", "registry:uz", *arguments])
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
@@ -90,6 +90,7 @@ def test_what_is_not_valid_is_told_and_nothing_shown(view):
         ("message.json", "--view", "everything"),
         ("message.json", "--purpose", "HMARKT"),
         ("message.json", "--lang", "xx"),
+        ("message.json", "--as", "Registry of Kazakhstan"),
         ("absent.json",),
     ],
 )
@@ -146,9 +147,14 @@ def test_on_a_terminal_it_is_a_table_without_the_values_left_out(tmp_path):
     assert "Organization (1)" in shown
 
 
-def test_a_recipients_name_commands_no_terminal(tmp_path):
-    (tmp_path / "message.json").write_bytes(four_entry_message())
+def test_a_value_commands_no_terminal(tmp_path):
+    # U+009B begins a command to a terminal, and FHIR allows it in a string.
+    bundle = json.loads(four_entry_message())
+    bundle["entry"][1]["resource"]["manufacturer"]["display"] = "Sanofi\u009b31mPasteur"
+    (tmp_path / "message.json").write_text(json.dumps(bundle))
 
-    shown, _ = on_a_terminal(str(tmp_path / "message.json"), "--as", "registry:\x1b]0;owned\x07")
+    shown, code = on_a_terminal(str(tmp_path / "message.json"), "--as", "registry:uz")
 
-    assert "\x1b]0;owned" not in shown
+    assert code == 0
+    assert "\u009b" not in shown
+    assert "Pasteur" in shown
