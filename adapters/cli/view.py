@@ -55,6 +55,7 @@ def view(
     language = language_for(lang)
     view_name = _view(chosen)
     _require_purpose(purpose)
+    _require_participant(recipient)
     received = read_file(file, most_bytes=_MOST_BYTES)
     message = _message(received, language, as_json=as_json)
     asked = None if requirement is None else _requirement(requirement)
@@ -86,6 +87,14 @@ def _require_purpose(asked: str) -> None:
     if asked not in purposes:
         msg = f"use one of {', '.join(purposes)}"
         raise typer.BadParameter(msg, param_hint="--purpose")
+
+
+def _require_participant(asked: str) -> None:
+    from schemas.participant import PARTICIPANT_ID
+
+    if PARTICIPANT_ID.fullmatch(asked) is None:
+        msg = "name a participant, such as registry:kz"
+        raise typer.BadParameter(msg, param_hint="--as")
 
 
 def _requirement(file: Path) -> "Requirement":
@@ -169,7 +178,7 @@ def _kept(outline: "Outline", recipient: str, view_name: str, language: str) -> 
     from rich.table import Table
     from rich.text import Text
 
-    title = say("view.kept", (harmless(recipient), view_name), language)
+    title = say("view.kept", (recipient, view_name), language)
     table = Table(title=Text(title), title_justify="left")
     for column in ("view.element", "view.value"):
         table.add_column(say(column, (), language), overflow="fold")
