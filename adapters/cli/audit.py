@@ -241,10 +241,9 @@ def _details(one: "ProvenTrailEntry") -> str:
         case "refused":
             return f"{values['reason']}, from {values['publisher'] or 'nobody known'}"
         case "released":
-            basis = values["basis"]
             return (
                 f"to {values['subscriber']} as number {values['number']} for {values['purpose']},"
-                f" by the {basis['kind']} of entry {basis['entry']}{versions}"
+                f" by {_basis(values['basis'])}{versions}"
             )
         case "withheld":
             return f"from {values['subscriber']}, number {values['number']}: {values['reason']}"
@@ -268,3 +267,9 @@ def _entry_values(one: "ProvenTrailEntry") -> dict[str, Any]:
         "tree_size": one.checkpoint.size,
         **one.entry.model_dump(mode="json", exclude_none=True),
     }
+
+
+def _basis(basis: dict[str, Any]) -> str:
+    if basis["kind"] == "mandate":
+        return f"the mandate {basis['mandate']} of policy version {basis['version']}"
+    return f"the consent of entry {basis['entry']}"

@@ -152,11 +152,11 @@ def self_test(
 
 
 def _moment(at: str | None) -> datetime:
-    if at is None:
-        return datetime.now(UTC)
     try:
-        moment = datetime.fromisoformat(at)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = datetime.now(UTC) if at is None else datetime.fromisoformat(at)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        # Decisions tell time in milliseconds.
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     except (ValueError, OverflowError):
         msg = "write it as 2026-06-01T12:00:00Z"
         raise typer.BadParameter(msg, param_hint="--at") from None
