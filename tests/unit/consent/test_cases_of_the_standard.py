@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from exchange.consent.asking import basis_for
-from exchange.consent.decision import RULES
+from exchange.consent.decision import RULES, decide
 from exchange.consent.resources import consents_from
 from exchange.consent.self_test import packed_cases
 from tests.support.consents import (
@@ -96,8 +95,8 @@ def test_a_withdrawal_after_publishing_stops_what_was_not_delivered():
     given, withdrawn = a_consent(permit()), a_consent(permit(), status="inactive", given=LATER)
     request = a_request()
 
-    assert basis_for(request, consents_from([given]), NOON) is not None
-    assert basis_for(request, consents_from([given, withdrawn]), NOON) is None
+    assert decide(consents_from([given]), (), request, NOON).basis is not None
+    assert decide(consents_from([given, withdrawn]), (), request, NOON).basis is None
 
 
 def test_a_permit_nested_in_a_deny_overrides_it_for_its_scope_only():
