@@ -24,6 +24,7 @@ from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
+from exchange.adopting import PolicyDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
@@ -66,6 +67,7 @@ class Exchange:
     relay: Relay
     acknowledgements: AcknowledgementDesk
     admissions: Admissions
+    policies: PolicyDesk
     broker: RabbitConnection | None = None
 
 
@@ -100,7 +102,7 @@ async def open_exchange(
             broker = await RabbitConnection.open(settings.broker)
             stack.push_async_callback(broker.close)
         keys = await _keys_of(store, settings)
-        yield compose(
+        exchange = compose(
             settings,
             clock=clock or SystemClock(),
             keys=keys,
@@ -109,6 +111,8 @@ async def open_exchange(
             in_process=in_process,
             policies=policies,
         )
+        await exchange.policies.adopt(policies)
+        yield exchange
 
 
 def compose(
@@ -174,6 +178,7 @@ def compose(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
         broker=broker,
     )
 
