@@ -33,6 +33,7 @@ from exchange.errors import ConfigurationError, IntegrityBroken
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
+from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
@@ -68,6 +69,7 @@ class Exchange:
     acknowledgements: AcknowledgementDesk
     admissions: Admissions
     policies: PolicyDesk
+    previews: PreviewDesk
     broker: RabbitConnection | None = None
 
 
@@ -128,6 +130,7 @@ def compose(
     """Wire the parts; tests pass their own."""
     origin, signer = settings.origin, keys.note_signer
     vault = SubjectVault(keys.master)
+    opener = MessageOpener(vault, settings.max_message_bytes, ages_of_majority(policies))
     views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
     proofs = ProofDesk(store, vault, settings.exchange)
@@ -145,7 +148,7 @@ def compose(
         directory=directory,
         store=store,
         vault=vault,
-        opener=MessageOpener(vault, settings.max_message_bytes, ages_of_majority(policies)),
+        opener=opener,
         signer=signer,
         proofs=proofs,
         origin=origin,
@@ -178,6 +181,14 @@ def compose(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        previews=PreviewDesk(
+            clock=clock,
+            directory=directory,
+            store=store,
+            opener=opener,
+            views=views,
+            policies=policies,
+        ),
         policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
         broker=broker,
     )
