@@ -24,6 +24,8 @@ from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
+from exchange.adopting import PolicyDesk
+from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.dispatch import Dispatcher, PrepareQueues
@@ -31,12 +33,14 @@ from exchange.errors import ConfigurationError, IntegrityBroken
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
+from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
+from exchange.views.making import ViewMaker
 from schemas.policy import Policy
 
 
@@ -64,6 +68,8 @@ class Exchange:
     relay: Relay
     acknowledgements: AcknowledgementDesk
     admissions: Admissions
+    policies: PolicyDesk
+    previews: PreviewDesk
     broker: RabbitConnection | None = None
 
 
@@ -98,7 +104,7 @@ async def open_exchange(
             broker = await RabbitConnection.open(settings.broker)
             stack.push_async_callback(broker.close)
         keys = await _keys_of(store, settings)
-        yield compose(
+        exchange = compose(
             settings,
             clock=clock or SystemClock(),
             keys=keys,
@@ -107,6 +113,8 @@ async def open_exchange(
             in_process=in_process,
             policies=policies,
         )
+        await exchange.policies.adopt(policies)
+        yield exchange
 
 
 def compose(
@@ -122,8 +130,10 @@ def compose(
     """Wire the parts; tests pass their own."""
     origin, signer = settings.origin, keys.note_signer
     vault = SubjectVault(keys.master)
+    opener = MessageOpener(vault, settings.max_message_bytes, ages_of_majority(policies))
+    views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
-    proofs = ProofDesk(store, vault)
+    proofs = ProofDesk(store, vault, settings.exchange)
 
     publisher, prepare_queues = _outward(broker, in_process)
     dispatcher = Dispatcher(
@@ -138,11 +148,12 @@ def compose(
         directory=directory,
         store=store,
         vault=vault,
-        opener=MessageOpener(vault, settings.max_message_bytes),
+        opener=opener,
         signer=signer,
         proofs=proofs,
         origin=origin,
         policies=policies,
+        views=views,
     )
     return Exchange(
         settings=settings,
@@ -164,11 +175,21 @@ def compose(
             origin=origin,
             resend_after=timedelta(seconds=settings.resend_after_seconds),
             policies=policies,
+            views=views,
         ),
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        previews=PreviewDesk(
+            clock=clock,
+            directory=directory,
+            store=store,
+            opener=opener,
+            views=views,
+            policies=policies,
+        ),
+        policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
         broker=broker,
     )
 

@@ -41,7 +41,7 @@ def read_policies(folder: Path) -> tuple[Policy, ...]:
     return tuple(policies)
 
 
-def tested_policies(folder: Path | None) -> tuple[Policy, ...]:
+def policies_to_serve(folder: Path | None) -> tuple[Policy, ...]:
     """The policies of the folder, once every case of the self-test is decided as it must be.
 
     Args:

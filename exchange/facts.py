@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from exchange.errors import ConflictingMessage
 from exchange.model import (
     ConsentOnFile,
+    Disclosed,
     MessageIdentity,
     NewestVersion,
     Outbox,
@@ -30,6 +31,7 @@ class Facts:
         consents: consents on file by subject id.
         outboxes: counters by subscriber.
         versions: the newest version accepted of each record.
+        disclosed: what was let out and not recalled, by subject id; only where it was asked for.
     """
 
     standing: dict[MessageIdentity, StandingDecision] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class Facts:
     consents: dict[str, list[ConsentOnFile]] = field(default_factory=dict)
     outboxes: dict[str, Outbox] = field(default_factory=dict)
     versions: dict[bytes, NewestVersion] = field(default_factory=dict)
+    disclosed: dict[str, list[Disclosed]] = field(default_factory=dict)
 
     def standing_decision(
         self, identity: MessageIdentity, digest: bytes
@@ -70,6 +73,8 @@ class Facts:
                 self.subjects[token] = into
         moved = self.consents.pop(other.subject_id, [])
         self.consents.setdefault(into.subject_id, []).extend(moved)
+        shown = self.disclosed.pop(other.subject_id, [])
+        self.disclosed.setdefault(into.subject_id, []).extend(shown)
 
     def consents_of(self, subject_ids: Iterable[str]) -> list[ConsentOnFile]:
         """Every consent on file for these subjects."""

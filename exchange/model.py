@@ -1,17 +1,29 @@
 """The values that travel the path of a message; all frozen, none prints what it carries."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
+from schemas.record_traits import RecordTraits
+from schemas.views.allow_list import View
 from schemas.violation import Problem
 
 ParticipantId = str
 SubjectId = str
 
-DeliveryState = Literal["pending", "released", "withheld"]
+#: Views by which two recipients must find nothing that they have in common.
+WITHOUT_NAMES: Final[frozenset[View]] = frozenset({"pseudonymous", "verdict"})
+
+DeliveryState = Literal["pending", "released", "withheld", "recalled"]
+
+#: What a recipient answers to a recall.
+RecallAnswer = Literal["ceased", "deleted"]
+
+#: Why a delivery is recalled from who received it.
+RecallCause = Literal["consent-withdrawn", "entered-in-error", "erased"]
 
 #: How a version of a record stands among those accepted so far (exchange.record_versions).
 Standing = Literal["current", "superseded"]
@@ -53,6 +65,7 @@ class OpenedMessage:
         digest: keyed digest of the body, for the idempotent receiver.
         jurisdiction: the publisher's.
         subject_tokens: HMACs of the traveller's normalised document identifiers.
+        traits: what consents and policies ask of the record; None for a consent.
         record: keyed digest of the publisher and its record's identifier, the same for every
             version; None for what is no version of a record.
     """
@@ -64,6 +77,7 @@ class OpenedMessage:
     jurisdiction: str
     message: FhirMessage
     subject_tokens: tuple[bytes, ...]
+    traits: RecordTraits | None = field(default=None, repr=False)
     record: bytes | None = None
 
 
@@ -108,8 +122,23 @@ class MandateBasis:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlassBasis:
+    """Somebody broke the glass; `exchange.break_glass` says who may.
+
+    Attributes:
+        grant: id of the grant.
+    """
+
+    grant: str
+
+    def to_entry(self) -> dict[str, Any]:
+        """As a trail entry names it."""
+        return {"kind": "break-glass", "grant": self.grant}
+
+
 #: Why a record may go to a recipient.
-Basis = ConsentBasis | MandateBasis
+Basis = ConsentBasis | MandateBasis | BreakGlassBasis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +164,20 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A recipient with the purpose and the consent that allow it this record."""
+    """A recipient with the purpose and the basis that allow it this record, and how.
+
+    Attributes:
+        view: what it may see.
+        redact: sensitivity labels whose parts it may not see.
+        inputs: digest of all that was decided on, made when it is asked for.
+    """
 
     recipient: ParticipantId
     purpose: str
-    basis: ConsentBasis
+    basis: Basis
+    view: View = "full"
+    redact: tuple[str, ...] = ()
+    inputs: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +260,48 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedBody:
-    """A received body, encrypted under its subject's key, and the signature that came with it."""
+    """A received body, encrypted under its subject's key, and the signature that came with it.
+
+    Attributes:
+        traits: what a basis is decided on, under the same key; None for what is no record, and
+            for what was stored before there were any.
+    """
 
     subject_id: SubjectId
     ciphertext: bytes = field(repr=False)
     signature: str = field(repr=False)
+    traits: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedView:
+    """What the exchange made for one recipient, sealed like a body.
+
+    Attributes:
+        body: the document, encrypted, and the exchange's signature over it.
+        content_salt: opens the entry's commitment to the document.
+        origin_salt: opens the entry's `origin`, and never leaves the exchange but to an auditor.
+    """
+
+    body: SealedBody
+    content_salt: bytes = field(repr=False)
+    origin_salt: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """What a notice is about.
+
+    Attributes:
+        delivery_id: the delivery that is recalled.
+        deadline: until when the recipient is to answer.
+        because: trail index of the message that caused it; None for an erasure.
+    """
+
+    delivery_id: str
+    cause: RecallCause
+    deadline: datetime
+    because: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,8 +312,13 @@ class PendingDelivery:
         number: position in the subscriber's own gap-free numbering, from 1.
         accepted_entry: trail index of the accepted leaf.
         content: the content commitment that leaf holds.
-        record_type: `immunization` or `labresult`; the basis is checked again with it.
+        record_type: `immunization` or `labresult`.
+        view: what the recipient sees; what its basis allows is checked again at release.
+        traits: of the record, for that check; None where they are still sealed.
         record: as in `OpenedMessage`; whether a newer version came is checked again with it.
+        content_salt: opens `content`; None once erased.
+        until: after this it is withheld; None unless it is let out by broken glass.
+        recall: what it is a notice of; None for a record.
     """
 
     delivery_id: str
@@ -248,10 +328,20 @@ class PendingDelivery:
     subject_id: SubjectId
     record_type: str
     purpose: str
-    basis: ConsentBasis
+    basis: Basis
     content: str
     accepted_entry: int
+    view: View = "full"
+    traits: RecordTraits | None = field(default=None, repr=False)
     record: bytes | None = None
+    content_salt: bytes | None = field(default=None, repr=False)
+    until: datetime | None = None
+    recall: Recall | None = None
+
+    @property
+    def is_joinable(self) -> bool:
+        """Whether what it says of its origin may be seen by the recipient."""
+        return self.view not in WITHOUT_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,24 +349,72 @@ class ReleasedDelivery:
     """A delivery that was let out, or withheld, by its own leaf.
 
     Attributes:
-        state: `released`, or `withheld` when its basis no longer held.
+        state: `released`; `withheld` when its basis no longer held; `recalled` for a notice.
         entry_index: trail index of that leaf.
         tree_size: size of the checkpoint signed in the same transaction.
         superseded_by: trail index of the version that was newer when this one was released.
+        made: what the exchange made of the record, when the view is not `full`.
     """
 
     pending: PendingDelivery
-    state: Literal["released", "withheld"]
+    state: Literal["released", "withheld", "recalled"]
     entry_index: int
     tree_size: int
     superseded_by: int | None = None
+    made: "MadeView | None" = field(default=None, repr=False)
 
     @property
     def standing(self) -> Standing | None:
         """Of the version when it was released; None for a tombstone and for no version."""
-        if self.state == "withheld" or self.pending.record is None:
+        if self.state != "released" or self.pending.record is None:
             return None
         return "current" if self.superseded_by is None else "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeView:
+    """A document of the exchange in the place of a received body, and the seal it is stored under.
+
+    Attributes:
+        body: its exact bytes.
+        signature: the exchange's detached JWS over them.
+        message_id: its MessageHeader.id, of no other delivery.
+    """
+
+    body: bytes = field(repr=False)
+    signature: str = field(repr=False)
+    message_id: str
+    sealed: SealedView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosed:
+    """A delivery that was let out and not recalled, with what its basis can be asked again for.
+
+    Attributes:
+        pending: with its traits.
+        entry_index: trail index of its `released` leaf.
+    """
+
+    pending: PendingDelivery
+    entry_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What is to be destroyed of one traveller.
+
+    Attributes:
+        erasure_id: a random id, which the trail names.
+        cause: asked for; kept long enough; or found again in a restored backup.
+        subject_ids: the traveller's, merged ones included.
+        messages: how many stored messages become unreadable.
+    """
+
+    erasure_id: str
+    cause: Literal["request", "retention", "restored"]
+    subject_ids: tuple[SubjectId, ...]
+    messages: int
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,7 +13,8 @@ The argument, in the order of the code; each step returns something more trusted
     7. The message id that was signed is the MessageHeader's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from exchange.directory import Directory
@@ -24,7 +25,11 @@ from exchange.subjects import SubjectVault
 from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
 from schemas.fhir_message import FhirMessage
+from schemas.fhir_names import participant_of
 from schemas.participant import Participant
+from schemas.record_traits import RecordTraits
+from schemas.traits_reading import read_traits
+from schemas.traveller_traits import AGE_OF_MAJORITY
 from schemas.violation import SchemaViolation, problem
 
 MOST_AHEAD = timedelta(minutes=5)
@@ -36,10 +41,12 @@ class MessageOpener:
 
     Attributes:
         max_bytes: the largest body that is read.
+        ages: the age of majority by country, where a policy states one.
     """
 
     vault: SubjectVault
     max_bytes: int
+    ages: Mapping[str, int] = field(default_factory=dict)
 
     def open(
         self, received: ReceivedMessage, directory: Directory, at: datetime
@@ -68,15 +75,57 @@ class MessageOpener:
                 reason=refusal.reason,
                 problems=refusal.problems,
             )
+        key_id = envelope.header.key_id
+        return self._opened(received, identity, digest, key_id, publisher, message, at)
+
+    def read(self, received: ReceivedMessage, directory: Directory, at: datetime) -> OpenedMessage:
+        """The message as if the participant that its header names had signed it; for a preview.
+
+        Raises:
+            Refusal: it is no message that would be accepted from that participant.
+        """
+        message = read_record(received.body, at=at, max_bytes=self.max_bytes)
+        header = {} if message.parts is None else message.parts.header
+        sender = participant_of(header.get("source", {}).get("endpoint", ""))
+        publisher = directory.require_active(sender or "", "publisher")
+        identity = MessageIdentity(publisher.id, message.message_id)
+        digest = self.vault.digest_of(received.body)
+        return self._opened(received, identity, digest, "", publisher, message, at)
+
+    def _opened(
+        self,
+        received: ReceivedMessage,
+        identity: MessageIdentity,
+        digest: bytes,
+        key_id: str,
+        publisher: Participant,
+        message: FhirMessage,
+        at: datetime,
+    ) -> OpenedMessage:
         return OpenedMessage(
             received=received,
             identity=identity,
             digest=digest,
-            key_id=envelope.header.key_id,
+            key_id=key_id,
             jurisdiction=publisher.jurisdiction,
             message=message,
             subject_tokens=self.vault.tokens_of(message.patient_identifiers),
+            traits=self._traits(publisher, message, at),
             record=self._record(publisher, message),
+        )
+
+    def _traits(
+        self, publisher: Participant, message: FhirMessage, at: datetime
+    ) -> RecordTraits | None:
+        if message.parts is None:
+            return None
+        return read_traits(
+            message.bundle,
+            message.parts,
+            author=publisher.id,
+            collected_in=publisher.jurisdiction,
+            at=at,
+            age_of_majority=self.ages.get(publisher.jurisdiction, AGE_OF_MAJORITY),
         )
 
     def _record(self, publisher: Participant, message: FhirMessage) -> bytes | None:

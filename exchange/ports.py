@@ -12,18 +12,22 @@ from typing import Literal, Protocol
 from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
+    Erasure,
     MessageIdentity,
     NewestVersion,
     Outbox,
     PendingDelivery,
+    RecallAnswer,
     ReceivedMessage,
     ReleasedDelivery,
     SealedBody,
+    SealedView,
     StandingDecision,
     Subject,
 )
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
+from schemas.policy import Policy
 
 
 class Clock(Protocol):
@@ -135,6 +139,9 @@ class RecordedBatch:
         outboxes: new counters of the subscribers touched.
         versions: the newest version of each record that got a newer one, by `OpenedMessage.record`.
         participants: directory documents as they now are.
+        answers: `(notice id, answer, trail index)` of recalls that were answered.
+        erasures: what is destroyed in the same transaction.
+        policies: versions adopted, each with its exact bytes and the trail index that says so.
     """
 
     at: datetime
@@ -157,6 +164,9 @@ class RecordedBatch:
     outboxes: Mapping[str, Outbox] = field(default_factory=dict)
     versions: Mapping[bytes, NewestVersion] = field(default_factory=dict, repr=False)
     participants: Sequence[Participant] = ()
+    answers: Sequence[tuple[str, RecallAnswer, int]] = ()
+    erasures: Sequence[Erasure] = ()
+    policies: Sequence[tuple[Policy, bytes, int]] = ()
 
 
 class LockedTrail(Protocol):
@@ -187,6 +197,22 @@ class LockedTrail(Protocol):
     async def deliveries(self, delivery_ids: Sequence[str]) -> Mapping[str, "DeliveryRow"]:
         """Those of these deliveries that exist."""
 
+    async def disclosed(
+        self, subject_ids: Sequence[str]
+    ) -> Mapping[str, Sequence[tuple["DeliveryRow", tuple[Subject, SealedBody] | None]]]:
+        """By subject asked for: what was released and not recalled, each with its sealed record.
+
+        Deliveries of subjects merged into one of these count as its own.
+        """
+
+    async def sealed_bodies(
+        self, identities: Sequence[MessageIdentity]
+    ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
+        """As `Store.sealed_bodies`, within the transaction."""
+
+    async def adopted_policies(self) -> frozenset[str]:
+        """Digests of every version of a policy that was ever adopted."""
+
     async def save(self, batch: RecordedBatch) -> None:
         """Write everything; nothing is visible to others before `commit`."""
 
@@ -208,12 +234,14 @@ class DeliveryRow:
     Attributes:
         released: None while it waits.
         content_salt: opens the content commitment; None once erased.
+        answer: what the recipient answered, when this is a notice of recall.
     """
 
     pending: PendingDelivery
     released: ReleasedDelivery | None
     acknowledged: bool
     content_salt: bytes | None = field(repr=False)
+    answer: RecallAnswer | None = None
 
 
 class Store(Protocol):
@@ -235,6 +263,11 @@ class Store(Protocol):
         self, identities: Sequence[MessageIdentity]
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
         """The sealed bodies that exist, each with its subject's key."""
+
+    async def sealed_views(
+        self, delivery_ids: Sequence[str]
+    ) -> Mapping[str, tuple[Subject, SealedView]]:
+        """What the exchange made for these deliveries, where it was not erased."""
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept: whoever opens the store can try the master key."""

@@ -15,36 +15,42 @@ inputs can decide again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from exchange.consent.asking import entitlements_of, traits_of
+from exchange.consent.asking import entitlements_of
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
-from exchange.errors import ConflictingMessage, Refusal
+from exchange.errors import ConflictingMessage, ConsentRefused, Refusal
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
     ConsentBasis,
     ConsentOnFile,
     Decision,
+    Disclosed,
     MessageIdentity,
     OpenedMessage,
     ReceivedMessage,
     Refused,
+    SealedBody,
     StandingDecision,
+    Subject,
 )
 from exchange.opening import MessageOpener
-from exchange.ports import Clock, LockedTrail, RecordedBatch, Store
+from exchange.ports import Clock, DeliveryRow, LockedTrail, RecordedBatch, Store
 from exchange.proving import ProofDesk
+from exchange.recalls import may_recall
 from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.routing import recipients_of
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import NoteSigner
+from exchange.views.making import ViewMaker
 from schemas.delivery import Delivery
 from schemas.policy import Policy
 from schemas.receipt import Receipt
+from schemas.violation import problem
 
 #: Stands for "the entry this decision is about to get" while a message is being decided.
 _OWN_ENTRY = -1
@@ -81,6 +87,7 @@ class MessageProcessor:
     proofs: ProofDesk
     origin: str
     policies: tuple[Policy, ...] = ()
+    views: ViewMaker | None = None
 
     async def process(self, batch: Sequence[ReceivedMessage]) -> list[Outcome]:
         """Decide on every message and return the outcomes, in order, once they are durable.
@@ -99,6 +106,7 @@ class MessageProcessor:
                 directory = await self.directory.refreshed(trail)
                 opened = [self.opener.open(received, directory, at) for received in batch]
             facts = await self._facts_about(opened, directory, trail)
+            await self._add_disclosed(opened, facts, trail)
             recording = Recording(
                 head=trail.head,
                 facts=facts,
@@ -107,6 +115,7 @@ class MessageProcessor:
                 now=self.clock.now(),
                 jurisdictions=directory.jurisdictions(),
                 policies=self.policies,
+                views=self.views,
             )
             settled = [self._settle(one, directory, facts, recording) for one in opened]
             if any(is_new for _, is_new in settled):
@@ -132,6 +141,31 @@ class MessageProcessor:
             subscribers=[one.id for one in directory.subscribers()],
             records=records_among(records),
         )
+
+    async def _add_disclosed(
+        self, opened: Sequence[OpenedMessage | Refused], facts: Facts, trail: LockedTrail
+    ) -> None:
+        """What these messages may recall, with the counters of who received it."""
+        subjects = may_recall(opened, facts)
+        if not subjects:
+            return
+        found = await trail.disclosed(subjects)
+        facts.disclosed = {
+            subject_id: [self._disclosed(subject_id, *one) for one in rows]
+            for subject_id, rows in found.items()
+        }
+        told = {one.pending.subscriber for rows in facts.disclosed.values() for one in rows}
+        missing = sorted(told - facts.outboxes.keys())
+        if missing:
+            facts.outboxes |= (await trail.facts_about(subscribers=missing)).outboxes
+
+    def _disclosed(
+        self, subject_id: str, row: DeliveryRow, stored: tuple[Subject, SealedBody] | None
+    ) -> Disclosed:
+        traits = None if stored is None else self.vault.traits_of(*stored)
+        entry_index = -1 if row.released is None else row.released.entry_index
+        pending = replace(row.pending, traits=traits, subject_id=subject_id)
+        return Disclosed(pending=pending, entry_index=entry_index)
 
     def _settle(
         self,
@@ -171,9 +205,9 @@ class MessageProcessor:
             if opened.message.kind == "consent":
                 return Accepted(opened=opened, at=at, entitlements=())
             consents = _consents_about(opened, facts)
-            entitlements = entitlements_of(
-                recipients, traits_of(opened), consents, at, self.policies
-            )
+            if opened.traits is None:
+                raise ConsentRefused(problem("consent.no-basis", "forbidden", "Consent"))
+            entitlements = entitlements_of(recipients, opened.traits, consents, at, self.policies)
         except Refusal as refusal:
             return _refused(opened, opened.identity, refusal, at)
         return Accepted(opened=opened, at=at, entitlements=entitlements)

@@ -6,9 +6,11 @@ checkpoint signed with it, so it can be made again at any time, and nothing but 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exchange.errors import IntegrityBroken
 from exchange.model import (
+    MadeView,
     MessageIdentity,
     ReceivedMessage,
     ReleasedDelivery,
@@ -18,6 +20,7 @@ from exchange.ports import DeliveryRow, RecordedBatch, Store
 from exchange.subjects import SubjectVault
 from exchange.trail.proof import write_proof
 from exchange.trail.tiles import TileId, inclusion_proofs, tiles_for_inclusion
+from exchange.views.render import view_message_id
 from schemas.delivery import Delivery
 from schemas.receipt import Receipt, ReceiptIssue
 from schemas.trail_entry import entry_time
@@ -41,10 +44,15 @@ class ProvenBatch:
 
 @dataclass(frozen=True, slots=True)
 class ProofDesk:
-    """Hands out receipts and deliveries with their proofs."""
+    """Hands out receipts and deliveries with their proofs.
+
+    Attributes:
+        exchange: this exchange's participant id, which signs the views it makes.
+    """
 
     store: Store
     vault: SubjectVault
+    exchange: str = ""
 
     async def prove(
         self,
@@ -66,15 +74,14 @@ class ProofDesk:
                 )
             for row in released:
                 identity = row.pending.identity
-                received = bodies[identity]
-                delivery = _delivery(
-                    row,
-                    proven[row.entry_index],
-                    received.body,
-                    received.signature,
-                    salts[identity],
-                )
-                deliveries[identity] = (*deliveries.get(identity, ()), delivery)
+                content = _made(row.made)
+                if content is None and identity in bodies:
+                    received = bodies[identity]
+                    content = Content(received.body, received.signature, salts[identity])
+                delivery = self._delivery(row, proven[row.entry_index], content)
+                # A notice goes with the message that caused it.
+                cause = identity if identity in salts else recorded.decisions[0].identity
+                deliveries[cause] = (*deliveries.get(cause, ()), delivery)
         for identity in identities:
             if identity not in receipts:
                 receipts[identity] = await self._standing_receipt(identity)
@@ -94,21 +101,59 @@ class ProofDesk:
         """Deliveries for rows that were let out, in order; an erased body is left out."""
         let_out = [row.released for row in rows if row.released is not None]
         proven = await self.proven_entries([(one.entry_index, one.tree_size) for one in let_out])
+        contents = await self._contents(rows)
+        return [
+            self._delivery(one, proven[one.entry_index, one.tree_size], contents.get(_id(one)))
+            for one in let_out
+            if one.state != "released" or _id(one) in contents
+        ]
+
+    async def _contents(self, rows: Sequence[DeliveryRow]) -> dict[str, "Content"]:
+        """What the released ones carry, by delivery id, as far as it was not erased."""
+        released = [row for row in rows if row.released and row.released.state == "released"]
+        in_full = [row for row in released if row.pending.view == "full"]
         bodies = await self.store.sealed_bodies(
-            list(dict.fromkeys(one.pending.identity for one in let_out if one.state == "released"))
+            list(dict.fromkeys(row.pending.identity for row in in_full))
         )
-        salts = {row.pending.delivery_id: row.content_salt for row in rows}
-        deliveries: list[Delivery] = []
-        for row in let_out:
-            entry = proven[row.entry_index, row.tree_size]
+        found: dict[str, Content] = {}
+        for row in in_full:
             stored = bodies.get(row.pending.identity)
-            if row.state == "released" and stored is None:
-                continue
-            body = self.vault.open(*stored) if stored and row.state == "released" else None
-            signature = stored[1].signature if stored and row.state == "released" else None
-            salt = salts[row.pending.delivery_id]
-            deliveries.append(_delivery(row, entry, body, signature, salt))
-        return deliveries
+            if stored is not None:
+                found[row.pending.delivery_id] = Content(
+                    self.vault.open(*stored), stored[1].signature, row.content_salt
+                )
+        views = await self.store.sealed_views(
+            [row.pending.delivery_id for row in released if row.pending.view != "full"]
+        )
+        for delivery_id, (subject, view) in views.items():
+            body = self.vault.open(subject, view.body)
+            found[delivery_id] = Content(body, view.body.signature, view.content_salt)
+        return found
+
+    def _delivery(
+        self, row: ReleasedDelivery, proven: ProvenEntry, content: "Content | None"
+    ) -> Delivery:
+        pending, is_released = row.pending, row.state == "released"
+        is_own = is_released and pending.view != "full"
+        hidden = is_own or not pending.is_joinable
+        content = content if is_released else None
+        return Delivery(
+            delivery=pending.delivery_id,
+            subscriber=pending.subscriber,
+            number=pending.number,
+            state=row.state,
+            publisher=self.exchange if hidden else pending.identity.publisher,
+            message=(
+                view_message_id(pending.delivery_id) if hidden else pending.identity.message_id
+            ),
+            entry=proven.entry,
+            proof=proven.proof,
+            content_salt=content.salt if content else None,
+            signature=content.signature if content else None,
+            body=content.body if content else None,
+            standing=row.standing,
+            superseded_by=row.superseded_by if pending.is_joinable else None,
+        )
 
     async def proven_entries(
         self, places: Sequence[tuple[int, int]]
@@ -177,29 +222,20 @@ def _receipt(decision: StandingDecision, proven: ProvenEntry) -> Receipt:
     )
 
 
-def _delivery(
-    row: ReleasedDelivery,
-    proven: ProvenEntry,
-    body: bytes | None,
-    signature: str | None,
-    content_salt: bytes | None,
-) -> Delivery:
-    is_released = row.state == "released"
-    return Delivery(
-        delivery=row.pending.delivery_id,
-        subscriber=row.pending.subscriber,
-        number=row.pending.number,
-        state=row.state,
-        publisher=row.pending.identity.publisher,
-        message=row.pending.identity.message_id,
-        entry=proven.entry,
-        proof=proven.proof,
-        content_salt=content_salt if is_released else None,
-        signature=signature if is_released else None,
-        body=body if is_released else None,
-        standing=row.standing,
-        superseded_by=row.superseded_by,
-    )
+class Content(NamedTuple):
+    """What a released delivery carries."""
+
+    body: bytes
+    signature: str | None
+    salt: bytes | None
+
+
+def _made(view: MadeView | None) -> Content | None:
+    return None if view is None else Content(view.body, view.signature, view.sealed.content_salt)
+
+
+def _id(row: ReleasedDelivery) -> str:
+    return row.pending.delivery_id
 
 
 def _missing(what: str) -> IntegrityBroken:

@@ -10,20 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from exchange.commitment import commitment_to, new_salt
-from exchange.consent.asking import basis_for, request_again
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
     ConsentBasis,
     ConsentOnFile,
+    Disclosed,
     Entitlement,
+    Erasure,
     MessageIdentity,
     NewestVersion,
     OpenedMessage,
     PendingDelivery,
+    Recall,
+    RecallAnswer,
     ReceivedMessage,
     Refused,
     ReleasedDelivery,
@@ -32,14 +35,26 @@ from exchange.model import (
     Subject,
 )
 from exchange.ports import RecordedBatch, TreeHead
-from exchange.record_versions import Succession, newer_than, succession_of
+from exchange.recalls import deadline_of, recalled_by
+from exchange.record_versions import Succession, succession_of
+from exchange.releasing import Releasing, StoredRecord
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import Checkpoint, NoteSigner, sign_checkpoint
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tiles import grow
+from exchange.views.making import ViewMaker
 from schemas.participant import Participant
 from schemas.policy import Policy
 from schemas.trail_entry import SALT_BYTES, entry
+
+
+class _Accepted(NamedTuple):
+    """Where an accepted message stands, for its deliveries."""
+
+    subject: Subject
+    content: str
+    salt: bytes
+    entry: int
 
 
 class Recording:
@@ -55,6 +70,7 @@ class Recording:
         now: datetime,
         jurisdictions: Mapping[str, str] = MappingProxyType({}),
         policies: Sequence[Policy] = (),
+        views: ViewMaker | None = None,
     ) -> None:
         """Start after the locked head.
 
@@ -66,6 +82,7 @@ class Recording:
             now: the clock's time; entries never go back behind the last one's.
             jurisdictions: of all participants, by id; nothing goes to or from one without.
             policies: all that are deployed.
+            views: makes what is not delivered in full; None withholds it.
         """
         # Entries tell time in milliseconds, and a clock set back must not set the trail back.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -73,7 +90,6 @@ class Recording:
         self._head = head
         self._facts = facts
         self._windows = windows
-        self._jurisdictions = jurisdictions
         self._policies = policies
         self._origin = origin
         self._entries: list[bytes] = []
@@ -90,6 +106,17 @@ class Recording:
         self._touched: set[str] = set()
         self._merges: list[tuple[str, str]] = []
         self._versions: dict[bytes, NewestVersion] = {}
+        self._answers: list[tuple[str, RecallAnswer, int]] = []
+        self._erasures: list[Erasure] = []
+        self._adopted: list[tuple[Policy, bytes, int]] = []
+        self.releasing = Releasing(
+            append=self.append,
+            facts=facts,
+            at=self.at,
+            jurisdictions=jurisdictions,
+            policies=policies,
+            views=views,
+        )
         if head.size == 0:
             self.append("log-created", origin=origin)
 
@@ -142,14 +169,17 @@ class Recording:
         # Before its deliveries are let out: they say whether it is the newest.
         self._enter_version(opened, succession, subject.subject_id, index)
         signature = opened.received.signature or ""
-        self._bodies.append((opened.identity, vault.seal(subject, opened.received.body, signature)))
+        sealed = vault.seal(subject, opened.received.body, signature, opened.traits)
+        self._bodies.append((opened.identity, sealed))
         own_basis = ConsentBasis(consent=content, entry=index)
         for statement in opened.message.consents:
             on_file = ConsentOnFile(statement=statement, basis=own_basis)
             self._consents.append((subject.subject_id, on_file))
             self._facts.consents.setdefault(subject.subject_id, []).append(on_file)
+        self._recall_what_lost_its_basis(opened, subject.subject_id, index)
+        accepted = _Accepted(subject, content, salt, index)
         for entitlement in decision.entitlements:
-            self._deliver(opened, entitlement, subject.subject_id, content, index)
+            self._deliver(opened, entitlement, accepted)
 
     def refuse(self, decision: Refused) -> None:
         """Enter a refusal: its leaf. The body is not kept; its publisher has it."""
@@ -175,12 +205,81 @@ class Recording:
             )
         )
 
-    def let_out(self, pending: PendingDelivery) -> None:
-        """Release a delivery that waited, or withhold it when its basis no longer holds."""
+    def let_out(self, pending: PendingDelivery, record: StoredRecord | None = None) -> None:
+        """Release a delivery that waited, or withhold it when its basis no longer holds.
+
+        Args:
+            pending: with its traits.
+            record: what a view would be made of.
+        """
+        self._no_longer_waits(pending)
+        if pending.recall is not None:
+            self._let_out.append(self.releasing.recall(pending, pending.recall))
+            return
+        entitlement = self.releasing.again(pending)
+        self._let_out.append(self.releasing.let_out(pending, entitlement, record))
+
+    def withhold(self, pending: PendingDelivery, reason: str) -> None:
+        """Stop a delivery that waited."""
+        self._no_longer_waits(pending)
+        self._let_out.append(self.releasing.withhold(pending, reason))
+
+    def recall(self, disclosed: Disclosed, recall: Recall) -> None:
+        """Tell one who received a delivery to stop using it; waits like any other delivery."""
+        pending = disclosed.pending
         outbox = self._facts.outbox(pending.subscriber)
-        outbox.waiting -= 1
         self._touched.add(pending.subscriber)
-        self._let_out.append(self._released_or_withheld(pending))
+        outbox.last_number += 1
+        notice = replace(
+            pending,
+            delivery_id=uuid.uuid4().hex,
+            number=outbox.last_number,
+            traits=None,
+            until=None,
+            recall=recall,
+        )
+        window = self._windows.get(pending.subscriber, 0)
+        if outbox.waiting or outbox.in_flight >= window:
+            outbox.waiting += 1
+            self._new.append(notice)
+        else:
+            self._new.append(self.releasing.recall(notice, recall))
+
+    def answer_recalls(
+        self,
+        subscriber: str,
+        notices: list[str],
+        answer: RecallAnswer,
+        signed: ReceivedMessage,
+        statement: str,
+    ) -> None:
+        """Enter a subscriber's signed word that it stopped using, or deleted, what was recalled."""
+        self._statements.append((statement, signed))
+        index = self.append(
+            "recall-answered",
+            subscriber=subscriber,
+            notices=notices,
+            answer=answer,
+            statement=statement,
+        )
+        self._answers.extend((notice, answer, index) for notice in notices)
+
+    def adopt(self, policy: Policy, body: bytes) -> None:
+        """From now on decisions are made by this version too; its leaf comes before them."""
+        index = self.append(
+            "policy-adopted",
+            jurisdiction=policy.jurisdiction,
+            version=policy.version,
+            document=policy.digest,
+        )
+        self._adopted.append((policy, body, index))
+
+    def erase(self, erasure: Erasure) -> None:
+        """Have everything of a traveller destroyed in this transaction; its leaf is appended."""
+        self.append(
+            "erased", erasure=erasure.erasure_id, cause=erasure.cause, messages=erasure.messages
+        )
+        self._erasures.append(erasure)
 
     def acknowledge(
         self, subscriber: str, delivery_ids: list[str], signed: ReceivedMessage, statement: str
@@ -229,6 +328,9 @@ class Recording:
             outboxes={name: self._facts.outbox(name) for name in self._touched},
             versions=self._versions,
             participants=self._participants,
+            answers=self._answers,
+            erasures=self._erasures,
+            policies=self._adopted,
         )
 
     def _enter_decision(self, decision: StandingDecision) -> None:
@@ -266,84 +368,70 @@ class Recording:
                 self._facts.subjects[token] = subject
         return subject
 
+    def _no_longer_waits(self, pending: PendingDelivery) -> None:
+        self._facts.outbox(pending.subscriber).waiting -= 1
+        self._touched.add(pending.subscriber)
+
+    def _recall_what_lost_its_basis(
+        self, opened: OpenedMessage, subject_id: str, index: int
+    ) -> None:
+        """Everybody who received, and may not have it any more, is told; nobody else is."""
+        standing = self._facts.disclosed.get(subject_id)
+        if not standing:
+            return
+        deadline = deadline_of(self._policies, opened.jurisdiction, self.at)
+        for disclosed, cause in list(recalled_by(opened, standing, self.releasing.again)):
+            standing.remove(disclosed)
+            self.recall(
+                disclosed,
+                Recall(
+                    delivery_id=disclosed.pending.delivery_id,
+                    cause=cause,
+                    deadline=deadline,
+                    because=index,
+                ),
+            )
+
     def _deliver(
         self,
         opened: OpenedMessage,
         entitlement: Entitlement,
-        subject_id: str,
-        content: str,
-        accepted_entry: int,
+        accepted: _Accepted,
     ) -> None:
+        pending = self._pending(opened, entitlement, accepted)
+        outbox = self._facts.outbox(pending.subscriber)
+        # Those that wait go first: a release here would overtake them.
+        if outbox.waiting or outbox.in_flight >= self._windows[pending.subscriber]:
+            outbox.waiting += 1
+            self._new.append(pending)
+            return
+        # Decided a moment ago, under this very lock, on the same facts.
+        entitlement = replace(entitlement, basis=pending.basis)
+        record = StoredRecord(accepted.subject, lambda: opened.message.bundle)
+        self._new.append(self.releasing.let_out(pending, entitlement, record))
+
+    def _pending(
+        self, opened: OpenedMessage, entitlement: Entitlement, accepted: _Accepted
+    ) -> PendingDelivery:
         outbox = self._facts.outbox(entitlement.recipient)
         self._touched.add(entitlement.recipient)
         outbox.last_number += 1
-        own_basis = entitlement.basis.entry < 0
-        pending = PendingDelivery(
+        basis = entitlement.basis
+        if isinstance(basis, ConsentBasis) and basis.entry < 0:
+            basis = ConsentBasis(consent=accepted.content, entry=accepted.entry)
+        return PendingDelivery(
             delivery_id=uuid.uuid4().hex,
             subscriber=entitlement.recipient,
             number=outbox.last_number,
             identity=opened.identity,
-            subject_id=subject_id,
+            subject_id=accepted.subject.subject_id,
             record_type=opened.message.kind,
             purpose=entitlement.purpose,
-            basis=(
-                ConsentBasis(consent=content, entry=accepted_entry)
-                if own_basis
-                else entitlement.basis
-            ),
-            content=content,
-            accepted_entry=accepted_entry,
+            basis=basis,
+            content=accepted.content,
+            accepted_entry=accepted.entry,
+            view=entitlement.view,
+            traits=opened.traits,
             record=opened.record,
-        )
-        # Those that wait go first: a release here would overtake them.
-        window = self._windows[entitlement.recipient]
-        if outbox.waiting or outbox.in_flight >= window:
-            outbox.waiting += 1
-            self._new.append(pending)
-        else:
-            self._new.append(self._released_or_withheld(pending))
-
-    def _released_or_withheld(self, pending: PendingDelivery) -> ReleasedDelivery:
-        """Check basis and standing again, as of now, and write the leaf that says so.
-
-        The same code lets out at acceptance and from the relay, so a withdrawal in between still
-        stops the delivery and its number stays as a tombstone, and what a newer version overtook
-        while it waited is marked.
-        """
-        self._facts.outbox(pending.subscriber).in_flight += 1
-        request = request_again(pending, self._jurisdictions)
-        consents = self._facts.consents.get(pending.subject_id, ())
-        basis = None if request is None else basis_for(request, consents, self.at, self._policies)
-        members: dict[str, Any] = {
-            "delivery": pending.delivery_id,
-            "subscriber": pending.subscriber,
-            "number": pending.number,
-            "accepted": pending.accepted_entry,
-        }
-        if basis is None:
-            index = self.append("withheld", reason="no-basis", **members)
-            return ReleasedDelivery(
-                pending=pending, state="withheld", entry_index=index, tree_size=0
-            )
-        newer = newer_than(pending.record, pending.accepted_entry, self._facts.versions)
-        if pending.record is not None:
-            members["standing"] = "current" if newer is None else "superseded"
-        if newer is not None:
-            members["superseded_by"] = newer
-        index = self.append(
-            "released",
-            purpose=pending.purpose,
-            view="full",
-            basis=basis.to_entry(),
-            content=pending.content,
-            publisher=pending.identity.publisher,
-            message=pending.identity.message_id,
-            **members,
-        )
-        return ReleasedDelivery(
-            pending=replace(pending, basis=basis),
-            state="released",
-            entry_index=index,
-            tree_size=0,
-            superseded_by=newer,
+            content_salt=accepted.salt,
         )

@@ -11,20 +11,24 @@ Three jobs, each safe to repeat and to run beside other relays:
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.dispatch import Dispatcher
 from exchange.errors import Unavailable
+from exchange.model import PendingDelivery, SealedBody, Subject
 from exchange.ports import Clock, Store
 from exchange.proving import ProofDesk
 from exchange.record_versions import records_among
 from exchange.recording import Recording
+from exchange.releasing import StoredRecord
 from exchange.trail.checkpoint import NoteSigner
+from exchange.views.making import ViewMaker
 from schemas.delivery import Delivery
 from schemas.policy import Policy
+from schemas.structure.reading import read_resource
 
 #: The most deliveries in one transaction or one publish.
 BATCH = 200
@@ -49,6 +53,7 @@ class Relay:
     resend_after: timedelta = timedelta(seconds=10)
     idle_seconds: float = 0.2
     policies: tuple[Policy, ...] = ()
+    views: ViewMaker | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; a store or broker that is away is waited for."""
@@ -98,9 +103,11 @@ class Relay:
                 now=self.clock.now(),
                 jurisdictions=directory.jurisdictions(),
                 policies=self.policies,
+                views=self.views,
             )
+            bodies = await trail.sealed_bodies(list(dict.fromkeys(one.identity for one in waiting)))
             for pending in waiting:
-                recording.let_out(pending)
+                self._let_out_one(recording, pending, bodies.get(pending.identity))
             recorded = recording.close(self.signer)
             await trail.save(recorded)
             # If we crash before this returns: waiting as before, or released and unsent.
@@ -110,6 +117,25 @@ class Relay:
             subscriber, after=min(numbers) - 1, limit=len(numbers)
         )
         return await self.proofs.deliveries_of(rows)
+
+    def _let_out_one(
+        self,
+        recording: Recording,
+        pending: PendingDelivery,
+        stored: tuple[Subject, SealedBody] | None,
+    ) -> None:
+        """A record that was erased meanwhile goes nowhere; its notices still do."""
+        if stored is None:
+            if pending.recall is None:
+                recording.withhold(pending, "erased")
+            else:
+                recording.let_out(pending)
+            return
+        subject, sealed = stored
+        vault = self.proofs.vault
+        traits = vault.traits_of(subject, sealed)
+        record = StoredRecord(subject, lambda: read_resource(vault.open(subject, sealed))[0])
+        recording.let_out(replace(pending, traits=traits), record)
 
 
 async def _rest(stop: asyncio.Event, seconds: float) -> None:

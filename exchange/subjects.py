@@ -7,6 +7,7 @@ traveller while the trail, which holds only salted commitments, still verifies (
 
 import hashlib
 import hmac
+import json
 import os
 import unicodedata
 from collections.abc import Iterable
@@ -23,10 +24,13 @@ from cryptography.hazmat.primitives.keywrap import (
 
 from exchange.errors import ConfigurationError, IntegrityBroken
 from exchange.model import ParticipantId, SealedBody, Subject, SubjectId
+from schemas.record_traits import RecordTraits
 from schemas.wire_json import encode_bytes
 
 MASTER_KEY_BYTES = 32
 _NONCE_BYTES = 12
+#: What sealed traits are bound to, so that they are never taken for a body.
+_TRAITS = b"record traits"
 
 
 class SubjectVault:
@@ -79,13 +83,37 @@ class SubjectVault:
             wrapped_key=aes_key_wrap(self._wrapping_key, AESGCM.generate_key(256)),
         )
 
-    def seal(self, subject: Subject, body: bytes, signature: str) -> SealedBody:
+    def seal(
+        self, subject: Subject, body: bytes, signature: str, traits: RecordTraits | None = None
+    ) -> SealedBody:
         """The body under the subject's key (AES-256-GCM, random nonce before the ciphertext)."""
-        nonce = os.urandom(_NONCE_BYTES)
-        ciphertext = self._cipher(subject).encrypt(nonce, body, signature.encode())
+        cipher = self._cipher(subject)
+        sealed_traits = None
+        if traits is not None:
+            text = json.dumps(traits.to_json(), separators=(",", ":")).encode()
+            sealed_traits = _sealed(cipher, text, _TRAITS)
         return SealedBody(
-            subject_id=subject.subject_id, ciphertext=nonce + ciphertext, signature=signature
+            subject_id=subject.subject_id,
+            ciphertext=_sealed(cipher, body, signature.encode()),
+            signature=signature,
+            traits=sealed_traits,
         )
+
+    def traits_of(self, subject: Subject, sealed: SealedBody) -> RecordTraits | None:
+        """What was sealed beside the body to decide on, if anything was.
+
+        Raises:
+            IntegrityBroken: the stored bytes or the key are not those that were written.
+        """
+        if sealed.traits is None:
+            return None
+        nonce, ciphertext = sealed.traits[:_NONCE_BYTES], sealed.traits[_NONCE_BYTES:]
+        try:
+            text = self._cipher(subject).decrypt(nonce, ciphertext, _TRAITS)
+        except InvalidTag as error:
+            msg = "The traits of a stored record do not open under its subject's key."
+            raise IntegrityBroken(msg) from error
+        return RecordTraits.from_json(json.loads(text))
 
     def open(self, subject: Subject, sealed: SealedBody) -> bytes:
         """The exact bytes that were sealed.
@@ -114,6 +142,11 @@ class SubjectVault:
         except InvalidUnwrap as error:
             msg = "A subject key does not unwrap: the master key is not the one it was made with."
             raise IntegrityBroken(msg) from error
+
+
+def _sealed(cipher: AESGCM, data: bytes, associated: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, data, associated)
 
 
 class RecipientPseudonyms:

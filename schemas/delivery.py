@@ -16,14 +16,17 @@ class Delivery(WireDocument):
     """What a subscriber receives; the same delivery id means the same delivery again.
 
     Attributes:
-        state: `released`, or `withheld`: a tombstone without a body that keeps the numbering
-            gap-free when the basis fell away before release.
+        state: `released`; `withheld`: a tombstone without a body that keeps the numbering gap-free
+            when the basis fell away before release; `recalled`: a notice, all of which stands in
+            its entry, to stop using a delivery of before.
         number: position in the subscriber's own numbering, from 1, without gaps.
-        entry: exact bytes of the `released` or `withheld` trail leaf.
+        publisher: who signed `body`: who sent it, or this exchange for a view that it made.
+        message: id of the message in `body`.
+        entry: exact bytes of the `released`, `withheld` or `recalled` trail leaf.
         proof: c2sp.org/tlog-proof@v1 text for that leaf.
         content_salt: opens the leaf's content commitment over `body`.
-        signature: the publisher's detached JWS over `body`.
-        body: exactly the bytes the publisher sent.
+        signature: the detached JWS over `body`.
+        body: exactly the bytes that were signed.
         standing: whether it was the newest version of its record when it was released. Of those
             that were `current`, the one with the highest number counts; what is `superseded`
             never replaces anything. Absent when withheld, and for what is no version of a record.
@@ -36,7 +39,7 @@ class Delivery(WireDocument):
     delivery: str
     subscriber: str
     number: int
-    state: Literal["released", "withheld"]
+    state: Literal["released", "withheld", "recalled"]
     publisher: str
     message: str
     entry: WireBytes
@@ -53,8 +56,8 @@ class Delivery(WireDocument):
         if self.state == "released" and None in content:
             msg = "a released delivery carries body, signature and content_salt"
             raise ValueError(msg)
-        if self.state == "withheld" and content != (None, None, None):
-            msg = "a withheld delivery carries no content"
+        if self.state != "released" and content != (None, None, None):
+            msg = "a withheld delivery, and a notice of recall, carries no content"
             raise ValueError(msg)
         return self
 

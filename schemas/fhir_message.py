@@ -3,7 +3,7 @@
 One place reads the Bundle; everything behind it works with `FhirMessage` and the received bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,8 @@ class FhirMessage:
         version_at: when this version of the record was made, by the record itself (UTC); None for
             a consent.
         warnings: what is worth mending and did not stop the message.
+        bundle: the message as JSON; it holds what the record says, and is never kept.
+        parts: what was found in it.
     """
 
     message_id: str
@@ -56,6 +58,8 @@ class FhirMessage:
     record: str | None = None
     version_at: datetime | None = None
     warnings: tuple[Problem, ...] = ()
+    bundle: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    parts: Parts | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         """Only what may stand in a log."""
@@ -125,6 +129,8 @@ def _said_by(
         record=(parts.record or record_identifier(focus)) if is_record else None,
         version_at=version_instant(focus, tree) if is_record else None,
         warnings=warnings,
+        bundle=tree,
+        parts=parts,
     )
 
 

@@ -28,11 +28,8 @@ from schemas.record_traits import RecordClass
 from schemas.strict_json import read_json
 from schemas.terminology.countries import country_of
 from schemas.terminology.diseases import disease_keys, further_disease_keys
+from schemas.views.allow_list import View
 from schemas.violation import Problem, SchemaViolation, problem
-
-#: What a recipient may see of a record, the widest first.
-View = Literal["full", "minimum", "pseudonymous", "verdict"]
-VIEWS: Final[tuple[View, ...]] = ("full", "minimum", "pseudonymous", "verdict")
 
 #: A mandate of law never shows the full record.
 MandateView = Literal["minimum", "pseudonymous", "verdict"]
@@ -159,6 +156,7 @@ class Policy(_Closed):
     recall_deadline_hours: Annotated[int, Field(ge=1, le=24 * 366)] | None = None
 
     _digest: str = PrivateAttr(default="")
+    _body: bytes = PrivateAttr(default=b"")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -176,6 +174,11 @@ class Policy(_Closed):
         """SHA-256 of the document's exact bytes, unpadded base64url."""
         return self._digest
 
+    @property
+    def body(self) -> bytes:
+        """The document's exact bytes."""
+        return self._body
+
 
 def read_policy(body: bytes) -> Policy:
     """The policy that these exact bytes are.
@@ -189,6 +192,7 @@ def read_policy(body: bytes) -> Policy:
     except ValidationError as error:
         raise SchemaViolation([_problem(one) for one in error.errors()]) from None
     policy._digest = write_base64url(hashlib.sha256(body).digest())
+    policy._body = body
     return policy
 
 

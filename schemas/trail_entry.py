@@ -65,6 +65,8 @@ Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
 #: A default is not validated, so this refuses only a null that is written: two spellings of one
 #: meaning would be two leaves.
 OptionalIndex = Annotated[Index | None, BeforeValidator(_not_null)]
+OptionalDigest = Annotated[Digest | None, BeforeValidator(_not_null)]
+OptionalName = Annotated[Name | None, BeforeValidator(_not_null)]
 OptionalStanding = Annotated[Literal["current", "superseded"] | None, BeforeValidator(_not_null)]
 
 
@@ -156,20 +158,51 @@ class MandateEntryBasis(_Strict):
     mandate: Name
 
 
+class BreakGlassEntryBasis(_Strict):
+    """Somebody broke the glass: a time-boxed grant, opened by an entry of its own.
+
+    Attributes:
+        grant: id of the grant.
+    """
+
+    kind: Literal["break-glass"]
+    grant: Name
+
+
+class SealedEntryBasis(_Strict):
+    """A basis that stands in the entry's `origin`, so that two recipients find nothing in common.
+
+    Attributes:
+        of: its kind.
+    """
+
+    kind: Literal["sealed"]
+    of: Literal["consent", "mandate", "break-glass"]
+
+
 #: Why a record may go to a recipient.
-EntryBasis = Annotated[ConsentEntryBasis | MandateEntryBasis, Field(discriminator="kind")]
+EntryBasis = Annotated[
+    ConsentEntryBasis | MandateEntryBasis | BreakGlassEntryBasis | SealedEntryBasis,
+    Field(discriminator="kind"),
+]
 
 
 class ReleasedEntry(Entry):
     """One delivery to one subscriber, on this basis and for this purpose.
 
+    What is delivered is the received message (`view` is `full`), or a document that the exchange
+    made of it and signed: then `publisher` and `message` are the exchange's own.
+
     Attributes:
-        number: counts the subscriber's deliveries from 1, withheld ones included.
+        number: counts the subscriber's deliveries from 1, withheld ones and notices included.
         content: commitment of what is delivered.
-        accepted: trail index of the accepted message.
+        inputs: commitment of the digest of all that the decision was made on (docs/consent.md 8).
+        accepted: trail index of the accepted message; absent where `origin` hides it.
+        origin: commitment of the accepted message and the basis, in a view without names: by its
+            entry the recipient could find others who received the same.
         standing: whether it was the newest version of its record then; absent for what is no
             version of a record.
-        superseded_by: trail index of the version that was newer.
+        superseded_by: trail index of the version that was newer; absent where `origin` is there.
     """
 
     type: Literal["released"]
@@ -180,29 +213,161 @@ class ReleasedEntry(Entry):
     view: Name
     basis: EntryBasis
     content: Digest
-    accepted: Index
     publisher: Name
     message: Name
+    inputs: OptionalDigest = None
+    accepted: OptionalIndex = None
+    origin: OptionalDigest = None
     standing: OptionalStanding = None
     superseded_by: OptionalIndex = None
 
     @model_validator(mode="after")
+    def _says_where_it_comes_from(self) -> Self:
+        if (self.accepted is None) == (self.origin is None):
+            msg = "the accepted message is named, or committed to"
+            raise ValueError(msg)
+        if (self.basis.kind == "sealed") != (self.origin is not None):
+            msg = "the basis is sealed exactly where the origin is"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _names_the_newer(self) -> Self:
-        if (self.standing == "superseded") != (self.superseded_by is not None):
+        is_superseded = self.standing == "superseded" and self.origin is None
+        if is_superseded != (self.superseded_by is not None):
             msg = "what is superseded names the newer version, and nothing else does"
             raise ValueError(msg)
         return self
 
 
 class WithheldEntry(Entry):
-    """A delivery was stopped because its basis no longer held; its number stays used."""
+    """A delivery was stopped because its basis no longer held; its number stays used.
+
+    Attributes:
+        accepted: trail index of the accepted message; absent in a view without names.
+    """
 
     type: Literal["withheld"]
     delivery: Name
     subscriber: Name
     number: Number
     reason: Name
-    accepted: Index
+    accepted: OptionalIndex = None
+
+
+class RecalledEntry(Entry):
+    """A notice to one who received: stop using that delivery. The entry is the whole notice.
+
+    Attributes:
+        delivery: id of the notice.
+        number: in the subscriber's numbering of deliveries.
+        recalls: id of the delivery that is recalled.
+        cause: `consent-withdrawn`, `entered-in-error` or `erased`.
+        deadline: until when the subscriber is to answer that it ceased or deleted.
+        because: trail index of the message that caused it; absent where it would join recipients.
+    """
+
+    type: Literal["recalled"]
+    delivery: Name
+    subscriber: Name
+    number: Number
+    recalls: Name
+    cause: Name
+    deadline: Time
+    because: OptionalIndex = None
+
+
+class RecallAnsweredEntry(Entry):
+    """A subscriber signed that it stopped using, or deleted, what was recalled.
+
+    Attributes:
+        notices: ids of the notices that it answers.
+        statement: digest of what it signed.
+    """
+
+    type: Literal["recall-answered"]
+    subscriber: Name
+    notices: tuple[Name, ...] = Field(min_length=1, max_length=MAX_ACKNOWLEDGED)
+    answer: Literal["ceased", "deleted"]
+    statement: Digest
+
+
+class ErasedEntry(Entry):
+    """The keys of one traveller were destroyed: what the trail commits to can no longer be opened.
+
+    Attributes:
+        erasure: a random id; nothing of the traveller.
+        messages: how many stored messages became unreadable.
+    """
+
+    type: Literal["erased"]
+    erasure: Name
+    cause: Literal["request", "retention", "restored"]
+    messages: Index
+
+
+class HoldEntry(Entry):
+    """A legal hold keeps one traveller's records from erasure, or no longer does."""
+
+    type: Literal["hold-placed", "hold-lifted"]
+    hold: Name
+    authority: Name
+
+
+class BreakGlassOpenedEntry(Entry):
+    """A participant sees one traveller's records without a basis, for a while.
+
+    Attributes:
+        reason: a word of the closed list.
+        approver: the second participant who agreed, where the policy wants one.
+    """
+
+    type: Literal["break-glass-opened"]
+    grant: Name
+    participant: Name
+    reason: Name
+    until: Time
+    approver: OptionalName = None
+
+
+class BreakGlassReviewedEntry(Entry):
+    """Somebody else looked at a broken glass and said whether it was justified."""
+
+    type: Literal["break-glass-reviewed"]
+    grant: Name
+    reviewer: Name
+    outcome: Literal["justified", "unjustified"]
+
+
+class PolicyAdoptedEntry(Entry):
+    """From here on this version of a jurisdiction's policy is deployed.
+
+    Attributes:
+        document: SHA-256 of the policy's exact bytes.
+    """
+
+    type: Literal["policy-adopted"]
+    jurisdiction: Name
+    version: Number
+    document: Digest
+
+
+class DisclosuresReadEntry(Entry):
+    """Somebody read who received what about one traveller.
+
+    Attributes:
+        reader: a participant, `operator`, or `slip` for a traveller who opened a slip.
+    """
+
+    type: Literal["disclosures-read"]
+    reader: Name
+
+
+class SlipIssuedEntry(Entry):
+    """A traveller was handed a slip that opens their own disclosure report."""
+
+    type: Literal["slip-issued"]
+    issuer: Name
 
 
 class AcknowledgedEntry(Entry):
@@ -245,6 +410,15 @@ TrailEntry = Annotated[
     | RefusedEntry
     | ReleasedEntry
     | WithheldEntry
+    | RecalledEntry
+    | RecallAnsweredEntry
+    | ErasedEntry
+    | HoldEntry
+    | BreakGlassOpenedEntry
+    | BreakGlassReviewedEntry
+    | PolicyAdoptedEntry
+    | DisclosuresReadEntry
+    | SlipIssuedEntry
     | AcknowledgedEntry
     | ParticipantEntry
     | ExchangeEntry
@@ -258,6 +432,15 @@ _MODELS: tuple[type[Entry], ...] = (
     RefusedEntry,
     ReleasedEntry,
     WithheldEntry,
+    RecalledEntry,
+    RecallAnsweredEntry,
+    ErasedEntry,
+    HoldEntry,
+    BreakGlassOpenedEntry,
+    BreakGlassReviewedEntry,
+    PolicyAdoptedEntry,
+    DisclosuresReadEntry,
+    SlipIssuedEntry,
     AcknowledgedEntry,
     ParticipantEntry,
     ExchangeEntry,

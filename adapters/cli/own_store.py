@@ -33,18 +33,29 @@ DatabaseOption = Annotated[
 
 @asynccontextmanager
 async def own_exchange(
-    data: Path | None, database: str | None, *, may_be_new: bool = False
+    data: Path | None,
+    database: str | None,
+    *,
+    may_be_new: bool = False,
+    policies: Path | None = None,
 ) -> AsyncIterator["Exchange"]:
     """The exchange in that folder, without its broker.
+
+    Args:
+        data: its folder.
+        database: where its store is, unless it is in the folder.
+        may_be_new: whether it may be made.
+        policies: folder of signed policies; None takes that of the settings.
 
     Raises:
         ConfigurationError: there is none, and it may not be made here.
         Unavailable: the database does not answer.
     """
     from adapters.bootstrap import open_exchange
+    from adapters.policy_files import read_policies
     from adapters.settings import read_settings
 
-    settings = read_settings(data=data, database=database).model_copy(
+    settings = read_settings(data=data, database=database, policies=policies).model_copy(
         update={"broker": None, "role": "all", "workers": 1}
     )
     is_new = not (settings.data / "keys").exists()
@@ -54,7 +65,8 @@ async def own_exchange(
             " (`bhx serve` and `bhx participant admit` make one)."
         )
         raise ConfigurationError(msg)
-    async with open_exchange(settings) as exchange:
+    deployed = () if settings.policies is None else read_policies(settings.policies)
+    async with open_exchange(settings, policies=deployed) as exchange:
         if is_new:
             remark(
                 f"First use: keys were made in {settings.data / 'keys'}. Keep a copy in a safe"

@@ -17,6 +17,8 @@ from exchange.trail.verify import TrailReport, TrailVerification
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
+    RecallAnsweredEntry,
+    RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
     TrailEntry,
@@ -195,18 +197,26 @@ def _require_about(message_id: str, proven: Sequence[ProvenTrailEntry]) -> None:
     accepted: set[int] = set()
     deliveries: set[str] = set()
     for one in proven:
-        match one.entry:
-            case AcceptedEntry() | RefusedEntry() | ReleasedEntry():
-                is_about = one.entry.message == message_id
-            case WithheldEntry():
-                is_about = one.entry.accepted in accepted
-            case AcknowledgedEntry():
-                is_about = not deliveries.isdisjoint(one.entry.deliveries)
-            case _:
-                is_about = False
-        if not is_about:
+        if not _is_about(message_id, one.entry, accepted, deliveries):
             raise UnprovenTrail(f"The entry shown at {one.index} is about something else.")
         if isinstance(one.entry, AcceptedEntry):
             accepted.add(one.index)
-        if isinstance(one.entry, ReleasedEntry | WithheldEntry):
+        if isinstance(one.entry, ReleasedEntry | WithheldEntry | RecalledEntry):
             deliveries.add(one.entry.delivery)
+
+
+def _is_about(message_id: str, entry: TrailEntry, accepted: set[int], deliveries: set[str]) -> bool:
+    match entry:
+        case AcceptedEntry() | RefusedEntry():
+            return entry.message == message_id
+        case ReleasedEntry() | WithheldEntry():
+            # A view without names only commits to what it was made of.
+            return entry.accepted is None or entry.accepted in accepted
+        case RecalledEntry():
+            return entry.recalls in deliveries
+        case RecallAnsweredEntry():
+            return not deliveries.isdisjoint(entry.notices)
+        case AcknowledgedEntry():
+            return not deliveries.isdisjoint(entry.deliveries)
+        case _:
+            return False

@@ -4,8 +4,8 @@ The argument; each number stands again at the code that makes the step. Steps 1 
 nothing but the delivery and the pinned key; 4 and 7 also ask the exchange, which then has to show
 what a liar could not.
 
-    1. The entry's bytes are a canonical trail entry of the delivery's own state: `released`, or
-       `withheld`. So it means one thing to every reader, auditors included.
+    1. The entry's bytes are a canonical trail entry of the delivery's own state: `released`,
+       `withheld`, or `recalled`. So it means one thing to every reader, auditors included.
     2. The entry names this subscriber, this delivery id (of the one form it may have, so that it
        can safely be a file's name) and this number, and what is released names the delivery's
        publisher and message, and says the same of its version: current, or superseded and by
@@ -20,9 +20,11 @@ what a liar could not.
        directory, and there was a moment at which the exchange could accept it by that key: after
        its signing (less five minutes for clocks) and before its release, while the key was valid
        and before it was revoked or compromised.
-    8. That key verifies the signature over exactly the body. So the publisher said it.
+    8. That key verifies the signature over exactly the body. So the publisher said it. What is
+       not delivered in full the exchange made and signed: there the key is the pinned one.
 
-A withheld delivery has no body: for it the argument ends with step 5.
+A withheld delivery has no body, nor has a notice of recall: for these the argument ends with
+step 5.
 
 Not proven: that the directory shown is the right one. Who must not rely on the exchange for that
 reads the publishers' keys from documents of its own (`PinnedKeys` in publisher_keys.py).
@@ -46,9 +48,11 @@ from exchange.trail.merkle import verify_consistency
 from exchange.trail.proof import read_proof, verify_proof
 from schemas.delivery import Delivery
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
+from schemas.jwk import PublicJwk
 from schemas.participant import ParticipantKey
-from schemas.trail_entry import ReleasedEntry, WithheldEntry, read_entry
+from schemas.trail_entry import RecalledEntry, ReleasedEntry, WithheldEntry, read_entry
 from schemas.violation import SchemaViolation
+from schemas.wire_json import encode_bytes
 
 _DELIVERY_ID = re.compile(r"[0-9a-f]{32}")
 #: Entries tell time in milliseconds, cut off.
@@ -67,7 +71,7 @@ class VerifiedDelivery:
     """
 
     delivery: Delivery = field(repr=False)
-    entry: ReleasedEntry | WithheldEntry
+    entry: ReleasedEntry | WithheldEntry | RecalledEntry
     index: int
     checkpoint: Checkpoint
 
@@ -142,12 +146,13 @@ class DeliveryVerifier:
             checkpoint=checkpoint,
         )
 
-    def _own_entry(self, delivery: Delivery) -> ReleasedEntry | WithheldEntry:
+    def _own_entry(self, delivery: Delivery) -> ReleasedEntry | WithheldEntry | RecalledEntry:
         try:
             entry = read_entry(delivery.entry)  # 1
         except SchemaViolation as violation:
             raise _unproven(delivery, f"has no readable trail entry: {violation}") from None
-        if not isinstance(entry, ReleasedEntry | WithheldEntry) or entry.type != delivery.state:
+        kinds = ReleasedEntry | WithheldEntry | RecalledEntry
+        if not isinstance(entry, kinds) or entry.type != delivery.state:
             raise _unproven(delivery, f"is not logged as {delivery.state}")
         if not _DELIVERY_ID.fullmatch(delivery.delivery):  # 2
             raise _unproven(delivery, "has an id that no delivery can have")
@@ -217,6 +222,9 @@ class DeliveryVerifier:
             raise _unproven(delivery, "is signed as another message than is logged")
         if header.content_type != FHIR_JSON:
             raise _unproven(delivery, "is signed as another type of content")
+        if entry.view != "full":
+            self._require_made(delivery, envelope)  # 8, by the pinned key
+            return
         try:
             listed = await self._publisher_keys.key_of(entry.publisher, header.key_id)
         except Unproven as unproven:
@@ -229,6 +237,16 @@ class DeliveryVerifier:
             verify_detached(envelope, delivery.body or b"", key)  # 8
         except UntrustedSender as untrusted:
             raise _unproven(delivery, f"is not what its publisher signed: {untrusted}") from None
+
+    def _require_made(self, delivery: Delivery, envelope: Envelope) -> None:
+        """8. The exchange itself signed it, with the key of its trail."""
+        try:
+            jwk = PublicJwk.model_validate(
+                {"kty": "OKP", "crv": "Ed25519", "x": encode_bytes(self._log_verifier.key_bytes)}
+            )
+            verify_detached(envelope, delivery.body or b"", VerifyingKey.from_jwk(jwk))
+        except UntrustedSender as untrusted:
+            raise _unproven(delivery, f"is not what the exchange signed: {untrusted}") from None
 
 
 def _require_content(delivery: Delivery, entry: ReleasedEntry) -> None:

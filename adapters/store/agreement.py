@@ -11,8 +11,9 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
                    that is what the entry commits to; from that record follow the consents as they
                    are enforced, and the newest version of each record
     refused        its decision, with the same reason
-    released,      the delivery, with the same subscriber, number, acceptance, basis and newer
+    released,      the delivery, with the same subscriber, number, acceptance, view, basis and newer
     withheld       version
+    recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
 
@@ -57,6 +58,7 @@ from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
     ParticipantEntry,
+    RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
     WithheldEntry,
@@ -135,7 +137,11 @@ class _Comparison:
             {n: e for n, e in entries.items() if isinstance(e, AcceptedEntry | RefusedEntry)}
         )
         await self._compare_deliveries(
-            {n: e for n, e in entries.items() if isinstance(e, ReleasedEntry | WithheldEntry)}
+            {
+                n: e
+                for n, e in entries.items()
+                if isinstance(e, ReleasedEntry | WithheldEntry | RecalledEntry)
+            }
         )
         await self._compare_acknowledgements(
             {n: e for n, e in entries.items() if isinstance(e, AcknowledgedEntry)}
@@ -168,7 +174,9 @@ class _Comparison:
         accepted = {n: e for n, e in entries.items() if isinstance(e, AcceptedEntry)}
         await self._accepted.compare(accepted, rows)
 
-    async def _compare_deliveries(self, entries: dict[int, ReleasedEntry | WithheldEntry]) -> None:
+    async def _compare_deliveries(
+        self, entries: dict[int, ReleasedEntry | WithheldEntry | RecalledEntry]
+    ) -> None:
         asked = [entry.delivery for entry in entries.values()]
         rows = {row.delivery_id: row for row in await DELIVERIES.rows(self._statements, asked)}
         self._let_out += len(entries)
@@ -177,8 +185,8 @@ class _Comparison:
             if row is None:
                 self._find(f"The delivery of entry {index} is missing.")
                 continue
-            stored = (row.entry_index, row.state, row.subscriber, row.number, row.accepted_entry)
-            said = (index, entry.type, entry.subscriber, entry.number, entry.accepted)
+            stored = (row.entry_index, row.state, row.subscriber, row.number)
+            said = (index, entry.type, entry.subscriber, entry.number)
             if stored != said or not _names_the_same(row, entry):
                 self._find(f"The delivery of entry {index} is recorded otherwise.")
 
@@ -232,22 +240,31 @@ class _Comparison:
         self.findings.append(sentence)
 
 
-def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry) -> bool:
-    """The same message, purpose, content, basis and newer version; a withheld one names none."""
+def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry | RecalledEntry) -> bool:
+    """The same acceptance, and of a release all that it says."""
+    if isinstance(entry, RecalledEntry):
+        return bool((row.recalls, row.cause) == (entry.recalls, entry.cause))
+    if entry.accepted is not None and row.accepted_entry != entry.accepted:
+        return False
     if isinstance(entry, WithheldEntry):
         return row.superseded_by is None
+    return _releases_the_same(row, entry)
+
+
+def _releases_the_same(row: Any, entry: ReleasedEntry) -> bool:
+    """The same purpose, view, basis and newer version and, in full, message and content."""
+    if (row.purpose, row.view) != (entry.purpose, entry.view):
+        return False
     if (row.record is None) != (entry.standing is None):
         return False
-    if row.superseded_by != entry.superseded_by:
+    if entry.origin is None and row.superseded_by != entry.superseded_by:
         return False
+    stored_basis = (row.basis_kind, row.basis_consent, row.basis_entry)
     basis = entry.basis
-    if basis.kind == "consent" and (row.basis_consent, row.basis_entry) != (
-        basis.consent,
-        basis.entry,
-    ):
+    if basis.kind == "consent" and stored_basis != ("consent", basis.consent, basis.entry):
         return False
-    stored = (row.publisher, row.message_id, row.purpose, row.content)
-    return bool(stored == (entry.publisher, entry.message, entry.purpose, entry.content))
+    stored = (row.publisher, row.message_id, row.content)
+    return entry.view != "full" or bool(stored == (entry.publisher, entry.message, entry.content))
 
 
 def _digest(document: str) -> str:

@@ -18,6 +18,7 @@ from adapters.store.rows import (
     read_version,
 )
 from adapters.store.saving import save_batch
+from adapters.store.sealed import read_bodies, read_disclosed
 from adapters.store.tables import (
     consents,
     decisions,
@@ -25,6 +26,7 @@ from adapters.store.tables import (
     is_pending,
     outboxes,
     participants,
+    policies,
     record_versions,
     subject_tokens,
     subjects,
@@ -38,6 +40,7 @@ from exchange.model import (
     MessageIdentity,
     Outbox,
     PendingDelivery,
+    SealedBody,
     StandingDecision,
     Subject,
 )
@@ -71,6 +74,7 @@ _CONSENTS = ByKeys(
         select(consents).where(among).order_by(consents.c.basis_entry, consents.c.position)
     ),
 )
+_POLICIES = select(policies.c.digest)
 _OUTBOXES = ByKeys(outboxes.c.subscriber, lambda among: select(outboxes).where(among))
 _VERSIONS = ByKeys(record_versions.c.record, lambda among: select(record_versions).where(among))
 _DELIVERIES = ByKeys(deliveries.c.delivery_id, SELECT_DELIVERIES.where)
@@ -171,6 +175,23 @@ class SqlLockedTrail:
         """Those of these deliveries that exist."""
         rows = await _DELIVERIES.rows(self._statements, delivery_ids)
         return {row.delivery_id: read_delivery(row) for row in rows}
+
+    async def disclosed(
+        self, subject_ids: Sequence[str]
+    ) -> Mapping[str, Sequence[tuple[DeliveryRow, tuple[Subject, SealedBody] | None]]]:
+        """By subject asked for: what was released and not recalled, each with its sealed record."""
+        return await read_disclosed(self._statements, subject_ids)
+
+    async def sealed_bodies(
+        self, identities: Sequence[MessageIdentity]
+    ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
+        """The sealed bodies that exist, each with the subject whose key sealed it."""
+        return await read_bodies(self._statements, identities)
+
+    async def adopted_policies(self) -> frozenset[str]:
+        """Digests of every version of a policy that was ever adopted."""
+        rows = await self._statements.rows(_POLICIES)
+        return frozenset(row.digest for row in rows)
 
     async def save(self, batch: RecordedBatch) -> None:
         """Write everything; nothing is visible to others before `commit`.

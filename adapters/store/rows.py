@@ -10,18 +10,25 @@ from sqlalchemy import Row, and_, select
 from adapters.store.tables import decisions, deliveries
 from exchange.errors import IntegrityBroken
 from exchange.model import (
+    Basis,
+    BreakGlassBasis,
     ConsentBasis,
     ConsentOnFile,
+    MandateBasis,
     MessageIdentity,
     NewestVersion,
     PendingDelivery,
+    Recall,
     ReleasedDelivery,
     SealedBody,
+    SealedView,
     StandingDecision,
+    Subject,
 )
 from exchange.ports import DeliveryRow
 from schemas.consent.statement import ConsentStatement
 from schemas.participant import Participant
+from schemas.policy import Policy
 from schemas.violation import Problem, Severity
 
 #: Deliveries with the salt that opens their content, and their record; one place to erase both.
@@ -136,7 +143,80 @@ def body_values(identity: MessageIdentity, body: SealedBody) -> dict[str, Any]:
         "subject_id": body.subject_id,
         "ciphertext": body.ciphertext,
         "signature": body.signature,
+        "traits": body.traits,
     }
+
+
+def read_sealed_body(row: Row[Any]) -> tuple[Subject, SealedBody]:
+    """The sealed body of a row and its subject's key."""
+    return (
+        Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key),
+        SealedBody(
+            subject_id=row.subject_id,
+            ciphertext=row.ciphertext,
+            signature=row.signature,
+            traits=row.traits,
+        ),
+    )
+
+
+def view_values(delivery_id: str, view: SealedView) -> dict[str, Any]:
+    """The row of what the exchange made for a delivery."""
+    return {
+        "delivery_id": delivery_id,
+        "subject_id": view.body.subject_id,
+        "ciphertext": view.body.ciphertext,
+        "signature": view.body.signature,
+        "content_salt": view.content_salt,
+        "origin_salt": view.origin_salt,
+    }
+
+
+def read_sealed_view(row: Row[Any]) -> tuple[Subject, SealedView]:
+    """What the exchange made, of a row, and its subject's key."""
+    return (
+        Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key),
+        SealedView(
+            body=SealedBody(
+                subject_id=row.subject_id, ciphertext=row.ciphertext, signature=row.signature
+            ),
+            content_salt=row.content_salt,
+            origin_salt=row.origin_salt,
+        ),
+    )
+
+
+def basis_values(basis: Basis) -> dict[str, Any]:
+    """The columns of a basis: its kind, and what names it."""
+    if isinstance(basis, ConsentBasis):
+        return _basis_columns("consent", basis.consent, basis.entry, None)
+    if isinstance(basis, MandateBasis):
+        return _basis_columns("mandate", basis.policy, basis.version, basis.mandate)
+    return _basis_columns("break-glass", "", 0, basis.grant)
+
+
+def _basis_columns(kind: str, named: str, entry: int, name: str | None) -> dict[str, Any]:
+    return {
+        "basis_kind": kind,
+        "basis_consent": named,
+        "basis_entry": entry,
+        "basis_name": name,
+    }
+
+
+def read_basis(row: Row[Any]) -> Basis:
+    """The basis of a delivery's row."""
+    match row.basis_kind:
+        case "consent":
+            return ConsentBasis(consent=row.basis_consent, entry=row.basis_entry)
+        case "mandate":
+            return MandateBasis(
+                policy=row.basis_consent, version=row.basis_entry, mandate=row.basis_name
+            )
+        case "break-glass":
+            return BreakGlassBasis(grant=row.basis_name)
+        case _:
+            raise IntegrityBroken("A stored delivery rests on a basis of no known kind.")
 
 
 def delivery_values(delivery: PendingDelivery | ReleasedDelivery) -> dict[str, Any]:
@@ -152,14 +232,18 @@ def delivery_values(delivery: PendingDelivery | ReleasedDelivery) -> dict[str, A
         "subject_id": pending.subject_id,
         "record_type": pending.record_type,
         "purpose": pending.purpose,
-        "basis_consent": pending.basis.consent,
-        "basis_entry": pending.basis.entry,
+        **basis_values(pending.basis),
+        "view": pending.view,
         "content": pending.content,
         "accepted_entry": pending.accepted_entry,
         "state": released.state if released else "pending",
         "entry_index": released.entry_index if released else None,
         "tree_size": released.tree_size if released else None,
         "superseded_by": released.superseded_by if released else None,
+        "recalls": pending.recall.delivery_id if pending.recall else None,
+        "cause": pending.recall.cause if pending.recall else None,
+        "deadline": pending.recall.deadline if pending.recall else pending.until,
+        "because": pending.recall.because if pending.recall else None,
     }
 
 
@@ -173,10 +257,18 @@ def read_pending(row: Row[Any]) -> PendingDelivery:
         subject_id=row.subject_id,
         record_type=row.record_type,
         purpose=row.purpose,
-        basis=ConsentBasis(consent=row.basis_consent, entry=row.basis_entry),
+        basis=read_basis(row),
         content=row.content,
         accepted_entry=row.accepted_entry,
+        view=row.view,
         record=row.record,
+        content_salt=row.content_salt,
+        until=row.deadline if row.recalls is None else None,
+        recall=None
+        if row.recalls is None
+        else Recall(
+            delivery_id=row.recalls, cause=row.cause, deadline=row.deadline, because=row.because
+        ),
     )
 
 
@@ -197,7 +289,19 @@ def read_delivery(row: Row[Any]) -> DeliveryRow:
         released=released,
         acknowledged=row.acknowledged_entry is not None,
         content_salt=row.content_salt,
+        answer=row.answer,
     )
+
+
+def policy_values(policy: Policy, body: bytes, adopted_entry: int) -> dict[str, Any]:
+    """The row of a version of a policy."""
+    return {
+        "digest": policy.digest,
+        "jurisdiction": policy.jurisdiction,
+        "version": policy.version,
+        "body": body,
+        "adopted_entry": adopted_entry,
+    }
 
 
 def participant_values(participant: Participant) -> dict[str, Any]:

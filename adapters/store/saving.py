@@ -10,12 +10,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapters.store.database import Kind, Statements
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
+    basis_values,
     body_values,
     consent_values,
     decision_values,
     delivery_values,
     participant_values,
+    policy_values,
     version_values,
+    view_values,
 )
 from adapters.store.tables import (
     acknowledgements,
@@ -26,8 +29,10 @@ from adapters.store.tables import (
     is_pending,
     outboxes,
     participants,
+    policies,
     record_versions,
     sealed_bodies,
+    sealed_views,
     subject_tokens,
     subjects,
     tiles,
@@ -85,8 +90,11 @@ _LET_OUT = (
         state=bindparam("new_state"),
         entry_index=bindparam("its_entry"),
         tree_size=bindparam("its_tree"),
+        basis_kind=bindparam("its_kind"),
         basis_consent=bindparam("its_consent"),
         basis_entry=bindparam("its_basis"),
+        basis_name=bindparam("its_name"),
+        view=bindparam("its_view"),
         superseded_by=bindparam("its_newer"),
     )
 )
@@ -97,6 +105,16 @@ _ACKNOWLEDGE = ByKeys(
         .where(among, deliveries.c.acknowledged_entry.is_(None), ~is_pending)
         .values(acknowledged_entry=bindparam("its_entry"))
     ),
+)
+
+_ANSWER = (
+    update(deliveries)
+    .where(
+        deliveries.c.delivery_id == bindparam("notice"),
+        deliveries.c.state == "recalled",
+        deliveries.c.answer.is_(None),
+    )
+    .values(answer=bindparam("its_answer"), answered_entry=bindparam("its_entry"))
 )
 
 #: The key of the merged subject stays: bodies sealed with it must still open.
@@ -132,6 +150,14 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
     await _save_messages(statements, batch)
     await _save_deliveries(statements, batch)
     await _save_acknowledgements(statements, batch)
+    if batch.answers:
+        answered = 0
+        for notice, answer, index in batch.answers:
+            answered += await statements.change(
+                _ANSWER, {"notice": notice, "its_answer": answer, "its_entry": index}
+            )
+        _require_all(answered, len(batch.answers))
+    await _add(statements, policies, [policy_values(*one) for one in batch.policies])
     for merged, survivor in batch.merges:
         for statement in _MERGES:
             await statements.change(statement, {"merged": merged, "survivor": survivor})
@@ -231,6 +257,11 @@ async def _save_deliveries(statements: Statements, batch: RecordedBatch) -> None
             for row in released
         ],
     )
+    await _add(
+        statements,
+        sealed_views,
+        [view_values(row.pending.delivery_id, row.made.sealed) for row in released if row.made],
+    )
     await _put(
         statements,
         _REPLACE_OUTBOXES,
@@ -271,13 +302,17 @@ def _acknowledging_entries(batch: RecordedBatch) -> Iterable[tuple[int, list[str
 
 
 def _let_out_values(row: ReleasedDelivery) -> dict[str, Any]:
+    basis = basis_values(row.pending.basis)
     return {
         "let_out": row.pending.delivery_id,
         "new_state": row.state,
         "its_entry": row.entry_index,
         "its_tree": row.tree_size,
-        "its_consent": row.pending.basis.consent,
-        "its_basis": row.pending.basis.entry,
+        "its_kind": basis["basis_kind"],
+        "its_consent": basis["basis_consent"],
+        "its_basis": basis["basis_entry"],
+        "its_name": basis["basis_name"],
+        "its_view": row.pending.view,
         "its_newer": row.superseded_by,
     }
 
@@ -310,5 +345,7 @@ _INSERTS: Mapping[Table, Insert] = {
         deliveries,
         unsent,
         acknowledgements,
+        sealed_views,
+        policies,
     )
 }

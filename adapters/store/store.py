@@ -23,6 +23,7 @@ from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
 from adapters.store.rows import SELECT_DELIVERIES, read_decision, read_delivery, read_participants
+from adapters.store.sealed import read_bodies, read_views
 from adapters.store.tables import (
     acknowledgements,
     checkpoints,
@@ -32,14 +33,13 @@ from adapters.store.tables import (
     logins,
     outboxes,
     participants,
-    sealed_bodies,
     subjects,
     trail_entries,
     tree_head,
     unsent,
 )
 from exchange.errors import IntegrityBroken
-from exchange.model import MessageIdentity, SealedBody, StandingDecision, Subject
+from exchange.model import MessageIdentity, SealedBody, SealedView, StandingDecision, Subject
 from exchange.ports import DeliveryRow
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
@@ -55,14 +55,6 @@ _DIRECTORY = (
 _DECISION = select(decisions).where(
     decisions.c.message_id == bindparam("message_id"),
     decisions.c.publisher == bindparam("publisher"),
-)
-_SEALED_BODIES = ByKeys(
-    sealed_bodies.c.message_id,
-    lambda among: (
-        select(sealed_bodies, subjects.c.wrapped_key)
-        .join(subjects, subjects.c.subject_id == sealed_bodies.c.subject_id)
-        .where(among)
-    ),
 )
 _ANY_SUBJECT = select(subjects.c.subject_id, subjects.c.wrapped_key).limit(1)
 _DELIVERIES_AFTER = (
@@ -129,6 +121,7 @@ def _entries_of_message() -> CompoundSelect[Any]:
         decided,
         select(deliveries.c.entry_index).where(led_to),
         select(deliveries.c.acknowledged_entry).where(led_to),
+        select(deliveries.c.answered_entry).where(led_to),
     )
 
 
@@ -197,20 +190,15 @@ class SqlStore:
         self, identities: Sequence[MessageIdentity]
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
         """The sealed bodies that exist, each with the subject whose key sealed it."""
-        asked = set(identities)
-        found = {}
-        for row in await self._among(_SEALED_BODIES, [one.message_id for one in identities]):
-            identity = MessageIdentity(row.publisher, row.message_id)
-            if identity in asked:
-                found[identity] = (
-                    Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key),
-                    SealedBody(
-                        subject_id=row.subject_id,
-                        ciphertext=row.ciphertext,
-                        signature=row.signature,
-                    ),
-                )
-        return found
+        async with self._database.reading() as statements:
+            return await read_bodies(statements, identities)
+
+    async def sealed_views(
+        self, delivery_ids: Sequence[str]
+    ) -> Mapping[str, tuple[Subject, SealedView]]:
+        """What the exchange made for these deliveries, where it was not erased."""
+        async with self._database.reading() as statements:
+            return await read_views(statements, delivery_ids)
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept."""

@@ -165,8 +165,23 @@ sealed_bodies = Table(
     Column("subject_id", Text, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
     Column("signature", Text, nullable=False),
+    Column("traits", LargeBinary),
 )
 
+#: What the exchange made for one recipient in the place of a received body. Both salts die with the
+#: traveller's key: one opens the entry's commitment to the bytes, the other the one to its origin.
+sealed_views = Table(
+    "sealed_views",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("subject_id", Text, nullable=False, index=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("content_salt", LargeBinary, nullable=False),
+    Column("origin_salt", LargeBinary, nullable=False),
+)
+
+#: A row with `recalls` is a notice: the recipient is to stop using that delivery, by `deadline`.
 #: An acknowledgement changes a row but no index, so with room on the page it stays where it is.
 deliveries = Table(
     "deliveries",
@@ -188,6 +203,15 @@ deliveries = Table(
     Column("tree_size", BigInteger),
     Column("acknowledged_entry", BigInteger),
     Column("superseded_by", BigInteger),
+    Column("view", Text, nullable=False, server_default="full"),
+    Column("basis_kind", Text, nullable=False, server_default="consent"),
+    Column("basis_name", Text),
+    Column("recalls", Text),
+    Column("cause", Text),
+    Column("deadline", Instant),
+    Column("because", BigInteger),
+    Column("answer", Text),
+    Column("answered_entry", BigInteger),
     UniqueConstraint("subscriber", "number", name="deliveries_numbers"),
     postgresql_with={"fillfactor": 85},
 )
@@ -202,11 +226,10 @@ Index(
     postgresql_where=is_pending,
     sqlite_where=is_pending,
 )
+Index("deliveries_subjects", deliveries.c.subject_id)
+is_notice = deliveries.c.recalls.is_not(None)
 Index(
-    "deliveries_waiting_subjects",
-    deliveries.c.subject_id,
-    postgresql_where=is_pending,
-    sqlite_where=is_pending,
+    "deliveries_recalls", deliveries.c.recalls, postgresql_where=is_notice, sqlite_where=is_notice
 )
 
 #: Let out, and not yet confirmed by the broker. A row here comes and goes, so that the delivery's
@@ -235,6 +258,54 @@ outboxes = Table(
     Column("last_number", BigInteger, nullable=False),
     Column("waiting", BigInteger, nullable=False),
     Column("in_flight", BigInteger, nullable=False),
+)
+
+#: Every version of a policy that was ever deployed: what decisions were made on can be shown.
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("jurisdiction", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("adopted_entry", BigInteger, nullable=False),
+)
+
+#: Travellers whose records may not be erased for now, and why; `lifted_entry` ends it.
+holds = Table(
+    "holds",
+    metadata,
+    Column("hold_id", Text, primary_key=True),
+    Column("subject_id", Text, nullable=False, index=True),
+    Column("authority", Text, nullable=False),
+    Column("placed_entry", BigInteger, nullable=False),
+    Column("lifted_entry", BigInteger),
+)
+
+#: Slips of paper that open a traveller's disclosure report; only the token's digest is kept.
+slips = Table(
+    "slips",
+    metadata,
+    Column("token_digest", LargeBinary, primary_key=True),
+    Column("subject_id", Text, nullable=False, index=True),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+#: Broken glass: who may see one traveller's records without a basis, until when, and its review.
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", Text, primary_key=True),
+    Column("participant", Text, nullable=False),
+    Column("subject_id", Text, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("approver", Text),
+    Column("opened_entry", BigInteger, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("outcome", Text),
+    Column("reviewed_entry", BigInteger),
 )
 
 #: Used login assertions, so that none counts twice; a row may go when it has expired.

@@ -1,71 +1,23 @@
-"""What the path of a message asks: who may have this record, and may they still?
+"""What the path of a message asks: who may have this record, and may they still?"""
 
-One place knows what a message tells about its record: `traits_of`, and `request_again` for a
-delivery that waited. Until a message is read for codes, dates and labels, those traits are missing,
-so a rule of a consent that depends on them never permits, and always denies. Nothing is told at
-acceptance that is not told again at release: what was entitled once would only be withheld.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from exchange.consent.decision import decide
+from exchange.consent.decision import BasisDecision, decide
 from exchange.consent.request import DisclosureRequest
 from exchange.errors import ConsentRefused
-from exchange.model import (
-    ConsentBasis,
-    ConsentOnFile,
-    Entitlement,
-    OpenedMessage,
-    PendingDelivery,
-    Recipient,
-)
+from exchange.model import ConsentOnFile, Entitlement, PendingDelivery, Recipient
 from schemas.policy import Policy
 from schemas.record_traits import RecordClass, RecordTraits
 from schemas.violation import problem
 
-#: A delivery keeps only the kind of its record; laboratory results are one class.
+#: What a delivery from before there were traits says of its record; laboratory results are one
+#: class. Whatever else a rule asks for is missing, so it never permits and always denies.
 _CLASSES: Final[dict[str, RecordClass]] = {
     "immunization": "Immunization",
     "labresult": "DiagnosticReport",
 }
-
-
-def traits_of(opened: OpenedMessage) -> RecordTraits:
-    """What a message tells about its record, for the decision."""
-    message = opened.message
-    return RecordTraits(
-        author=opened.identity.publisher,
-        collected_in=opened.jurisdiction,
-        record_class=message.record_class or _CLASSES[message.kind],
-        diseases=() if message.disease is None else (message.disease,),
-    )
-
-
-def request_again(
-    pending: PendingDelivery, jurisdictions: Mapping[str, str]
-) -> DisclosureRequest | None:
-    """What a delivery that waited asks for; None when a party is no longer known.
-
-    Args:
-        pending: the delivery.
-        jurisdictions: of all participants, by id.
-    """
-    collected_in = jurisdictions.get(pending.identity.publisher)
-    to = jurisdictions.get(pending.subscriber)
-    if collected_in is None or to is None:
-        return None
-    return DisclosureRequest(
-        recipient=pending.subscriber,
-        recipient_jurisdiction=to,
-        purpose=pending.purpose,
-        traits=RecordTraits(
-            author=pending.identity.publisher,
-            collected_in=collected_in,
-            record_class=_CLASSES[pending.record_type],
-        ),
-    )
 
 
 def entitlements_of(
@@ -82,30 +34,53 @@ def entitlements_of(
             expired, withdrawn or narrower one.
     """
     entitled = tuple(
-        Entitlement(recipient.participant, purpose, basis)
+        entitlement
         for recipient in recipients
-        for purpose, basis in _first_allowed(recipient, traits, consents, at, policies)
+        for entitlement in _first_allowed(recipient, traits, consents, at, policies)
     )
     if not entitled:
         raise ConsentRefused(problem("consent.no-basis", "forbidden", "Consent"))
     return entitled
 
 
-def basis_for(
-    request: DisclosureRequest,
+def entitlement_again(
+    pending: PendingDelivery,
+    jurisdictions: Mapping[str, str],
     consents: Sequence[ConsentOnFile],
     at: datetime,
     policies: Sequence[Policy] = (),
-) -> ConsentBasis | None:
-    """The consent that permits the whole record to go as it was received, or None.
+) -> Entitlement | None:
+    """On what basis a delivery may still go, or stay where it went; None when there is none.
 
-    What may go only as a narrower view, or without some parts, does not go at all as long as
-    deliveries carry what was received; and a delivery names a consent, so a mandate is none here.
+    Args:
+        pending: with its traits, where they are known.
+        jurisdictions: of all participants, by id; nothing goes to or from one without.
+        consents: on file about the traveller now.
+        at: the moment of the decision.
+        policies: deployed now.
     """
-    decision = decide(consents, policies, request, at)
-    if decision.view != "full" or decision.redact:
+    country = jurisdictions.get(pending.subscriber)
+    traits = pending.traits or _traits_kept(pending, jurisdictions)
+    if country is None or traits is None:
         return None
-    return decision.basis if isinstance(decision.basis, ConsentBasis) else None
+    request = DisclosureRequest(
+        recipient=pending.subscriber,
+        recipient_jurisdiction=country,
+        purpose=pending.purpose,
+        traits=traits,
+    )
+    return _entitlement(request, decide(consents, policies, request, at))
+
+
+def _traits_kept(pending: PendingDelivery, jurisdictions: Mapping[str, str]) -> RecordTraits | None:
+    collected_in = jurisdictions.get(pending.identity.publisher)
+    if collected_in is None:
+        return None
+    return RecordTraits(
+        author=pending.identity.publisher,
+        collected_in=collected_in,
+        record_class=_CLASSES[pending.record_type],
+    )
 
 
 def _first_allowed(
@@ -114,7 +89,7 @@ def _first_allowed(
     consents: Sequence[ConsentOnFile],
     at: datetime,
     policies: Sequence[Policy],
-) -> Iterable[tuple[str, ConsentBasis]]:
+) -> Iterator[Entitlement]:
     for purpose in recipient.purposes:
         request = DisclosureRequest(
             recipient=recipient.participant,
@@ -122,7 +97,20 @@ def _first_allowed(
             purpose=purpose,
             traits=traits,
         )
-        basis = basis_for(request, consents, at, policies)
-        if basis is not None:
-            return [(purpose, basis)]
-    return []
+        entitlement = _entitlement(request, decide(consents, policies, request, at))
+        if entitlement is not None:
+            yield entitlement
+            return
+
+
+def _entitlement(request: DisclosureRequest, decision: BasisDecision) -> Entitlement | None:
+    if decision.basis is None or decision.view is None:
+        return None
+    return Entitlement(
+        recipient=request.recipient,
+        purpose=request.purpose,
+        basis=decision.basis,
+        view=decision.view,
+        redact=decision.redact,
+        inputs=lambda: decision.inputs_digest,
+    )

@@ -37,8 +37,9 @@ from exchange.consent.statements import in_force
 from exchange.model import Basis, ConsentOnFile, MandateBasis
 from schemas.consent.purposes import HEALTH_PURPOSES
 from schemas.consent.statement import ConsentStatement
-from schemas.policy import Policy, View
+from schemas.policy import Policy
 from schemas.sentences.catalogue import LANGUAGES, say
+from schemas.views.allow_list import View
 
 Verdict = Literal["permit", "deny", "no-consent"]
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from exchange.consent.request import DisclosureRequest
 from exchange.consent.rules import Asked
 from schemas.consent.purposes import COVERED_BY
-from schemas.policy import VIEWS, Forbidden, Mandate, Policy, View
+from schemas.policy import Forbidden, Mandate, Policy
+from schemas.views.allow_list import VIEWS, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,20 @@ def policies_involved(
     for one in holding:
         highest[one.jurisdiction] = max(one.version, highest.get(one.jurisdiction, 0))
     return [one for one in holding if one.version == highest[one.jurisdiction]]
+
+
+def policy_in_force(policies: Sequence[Policy], jurisdiction: str, at: datetime) -> Policy | None:
+    """The policy of one jurisdiction: of the versions whose period holds, the highest."""
+    holding = [one for one in policies if one.jurisdiction == jurisdiction and _holds(one, at)]
+    return max(holding, key=lambda one: one.version, default=None)
+
+
+def ages_of_majority(policies: Iterable[Policy]) -> dict[str, int]:
+    """By country, in years; of several versions the lowest, so that fewer may speak for others."""
+    ages: dict[str, int] = {}
+    for one in policies:
+        ages[one.jurisdiction] = min(one.age_of_majority, ages.get(one.jurisdiction, 1_000))
+    return ages
 
 
 def labels_by_law(policies: Iterable[Policy], request: DisclosureRequest) -> frozenset[str]:

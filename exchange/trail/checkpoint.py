@@ -73,6 +73,11 @@ class NoteVerifier:
         return verifier
 
     @property
+    def key_bytes(self) -> bytes:
+        """The 32 bytes of the public key."""
+        return self._key.public_bytes_raw()
+
+    @property
     def verifier_key(self) -> str:
         """The vkey string that others configure to trust this key."""
         typed_key = base64.b64encode(_ED25519 + self._key.public_bytes_raw()).decode()

@@ -155,6 +155,15 @@ class ConsentStatement:
             return self.root.type == "deny"
         return not DENYING_BASES.isdisjoint(self.base)
 
+    @property
+    def only_permits(self) -> bool:
+        """Whether nothing in it can take from anybody what something else permits."""
+        if self.status != "active" or self.unevaluated is not None:
+            return False
+        if not DENYING_BASES.isdisjoint(self.base):
+            return False
+        return self.root is None or (self.root.type == "permit" and not self.root.exceptions)
+
     def to_json(self) -> dict[str, Any]:
         """The statement as JSON values, for the store and for the digest of a decision."""
         return {

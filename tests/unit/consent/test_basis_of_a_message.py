@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchange.consent.asking import basis_for, entitlements_of
+from exchange.consent import decision
+from exchange.consent.asking import entitlements_of
 from exchange.consent.request import DisclosureRequest
 from exchange.errors import ConsentRefused
 from exchange.model import ConsentBasis, ConsentOnFile, Recipient
@@ -31,7 +32,7 @@ def decide(*resources, recipient=KZ, purpose="PUBHLTH", record_class="Immunizati
         purpose=purpose,
         traits=traits(record_class),
     )
-    return basis_for(request, consents, at)
+    return decision.decide(consents, (), request, at).basis
 
 
 def test_a_permit_that_names_the_recipient_is_a_basis():

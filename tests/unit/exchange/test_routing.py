@@ -1,6 +1,7 @@
 """Who receives: destinations and standing subscriptions."""
 
 import pytest
+from pydantic import ValidationError
 
 from exchange.directory import Directory
 from exchange.errors import NoRecipient
@@ -98,3 +99,11 @@ def test_a_publisher_never_receives_its_own():
     cast.add(ALA, "publisher", "subscriber", jurisdiction="KZ", subscriptions=(subscription(),))
 
     assert route(cast) == {"registry:kz": ("PUBHLTH",)}
+
+
+def test_nobody_subscribes_to_breaking_the_glass_and_nothing_is_sent_for_it():
+    with pytest.raises(ValidationError):
+        Subscription(id="s", purpose="BTG")
+    admitted = cast_with(purposes=("TREAT", "BTG"))
+
+    assert route(admitted, destinations=["registry:kz"]) == {"registry:kz": ("TREAT",)}

@@ -11,6 +11,7 @@ from exchange.trail.merkle import EMPTY_ROOT
 from exchange.trail.tiles import grow
 from exchange.trail.verify import TrailVerification
 from schemas.trail_entry import entry, entry_bytes, read_entry
+from schemas.violation import SchemaViolation
 
 ORIGIN = "exchange.example/trail"
 SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -506,3 +507,30 @@ def test_a_finding_on_versions_names_the_entry(index, raw, finding):
     findings = checked(entries).findings
     assert len([one for one in findings if one.startswith(finding)]) == 1
     assert all(one.startswith(f"Entry {index} ") for one in findings)
+
+
+def test_a_release_by_a_mandate_names_the_law_and_needs_no_consent():
+    mandate = {"kind": "mandate", "policy": FIRST, "version": 2, "mandate": "ihr"}
+    trail = [
+        written(0, "log-created", origin=ORIGIN),
+        accepted(1, "m-1", FIRST),
+        written(2, "policy-adopted", jurisdiction="KZ", version=2, document=FIRST),
+        released(3, "d-1", 1, view="minimum", basis=mandate),
+    ]
+
+    assert checked(trail).findings == ()
+
+
+@pytest.mark.parametrize(
+    "basis",
+    [
+        {"kind": "mandate", "policy": FIRST, "version": 2},
+        {"kind": "mandate", "policy": FIRST, "version": 2, "mandate": "ihr", "entry": 1},
+        {"kind": "consent", "consent": FIRST, "entry": 1, "mandate": "ihr"},
+        {"kind": "consent", "consent": "", "entry": 1},
+        {"kind": "habit", "consent": FIRST, "entry": 1},
+    ],
+)
+def test_a_basis_is_a_consent_or_a_mandate_whole(basis):
+    with pytest.raises(SchemaViolation):
+        read_entry(released(2, "d-1", 1, basis=basis))

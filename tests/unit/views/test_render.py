@@ -357,6 +357,17 @@ def test_a_part_that_would_mean_something_else_is_left_out():
         assert "result" not in only(view, "DiagnosticReport")
 
 
+def test_a_view_that_would_not_be_fhir_is_not_sent():
+    # Masked, both codes are one code, and R4 then wants no value beside the components (obs-7).
+    unknown = {
+        "code": coded("urn:somebody", "1"),
+        "component": [{"code": coded("urn:somebody", "2"), "valueBoolean": True}],
+    }
+
+    with pytest.raises(ViewImpossible):
+        render("pseudonymous", laboratory(result=unknown), request_for())
+
+
 def test_where_it_comes_from():
     minimum, pseudonymous = (
         only(shown(view, vaccination()), "Provenance") for view in ("minimum", "pseudonymous")
