@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from tests.services import discover
 from tests.services.databases import create_database, drop_database
@@ -18,8 +19,14 @@ from tests.services.postgres import PrivatePostgres
 from tests.services.processes import ServiceMissing
 from tests.services.rabbitmq import PrivateRabbitMQ, RunningRabbitMQ
 from tests.services.vhosts import FreshVhosts
+from tests.support.thoroughness import examples
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+if not discover.is_ci():
+    # In CI hypothesis has a profile of its own, with all its examples and always the same.
+    settings.register_profile("desk", max_examples=examples(settings.default.max_examples))
+    settings.load_profile("desk")
 
 NEEDS = {
     "corpora": "needs_corpora",

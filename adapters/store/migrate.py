@@ -1,5 +1,6 @@
 """Bring the database's schema to what this version needs, and refuse any other."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -50,6 +51,7 @@ async def schema_revision(url: str) -> str | None:
         await database.close()
 
 
+@cache  # reading the scripts takes longer than opening a store
 def newest_revision() -> str:
     """The revision this version needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()

@@ -11,6 +11,7 @@ from exchange.model import OpenedMessage, ReceivedMessage, Refused
 from exchange.opening import MessageOpener
 from exchange.subjects import SubjectVault
 from exchange.validation import prepare
+from tests.support.thoroughness import examples
 from tests.support.world import ALA, NOON, OSS, consent, usual_cast, vaccination
 
 # The first example would otherwise wait for it, longer than hypothesis lets one wait.
@@ -87,7 +88,7 @@ def test_any_signed_json(value):
     assert isinstance(decide(CAST.signed(OSS, body, message_id="m")), Refused)
 
 
-@settings(max_examples=400, deadline=timedelta(seconds=2))
+@settings(max_examples=examples(400), deadline=timedelta(seconds=2))
 @given(
     path=st.sampled_from(PATHS),
     replacement=JSON_VALUES,
@@ -99,7 +100,7 @@ def test_any_mutation_of_a_good_message(path, replacement, action):
     decide(CAST.signed(ALA, body, message_id=MESSAGE_ID))
 
 
-@settings(max_examples=200, deadline=timedelta(seconds=2))
+@settings(max_examples=examples(200), deadline=timedelta(seconds=2))
 @given(path=st.sampled_from(PATHS))
 def test_no_mutation_echoes_what_was_sent(path):
     secret = "Секрет-4711"

@@ -7,7 +7,6 @@ without a word against it, with the same tree and the same meaning.
 
 import copy
 import json
-import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -36,10 +35,11 @@ from schemas.terminology.judging import pinned_codes
 from schemas.violation import SchemaViolation
 from tests.benchmarks.bundles import four_entry_message
 from tests.support.mutations import mutated, places
+from tests.support.thoroughness import differential_cases
 from tests.support.world import consent
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
-CASES = int(os.environ.get("BHX_DIFFERENTIAL_CASES", "24000")) // 4
+CASES = differential_cases(24_000) // 4
 
 #: What the rules of the profile are about: dates, statuses, events, codes, countries, systems.
 TELLING = (

@@ -26,6 +26,7 @@ from schemas.strict_json import read_json
 from schemas.structure.compiled import prepare, read_plain
 from schemas.structure.explained import structure_problems
 from tests.support.hostile_bodies import ACCEPTED, DEPTHS, MEGABYTE, REFUSED
+from tests.support.thoroughness import examples
 from tests.support.world import consent, vaccination
 
 #: The whole address space of the judging process, its libraries included.
@@ -135,7 +136,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.sampled_from(places(MESSAGE)),
     MARKS,

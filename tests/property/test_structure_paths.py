@@ -6,7 +6,6 @@ forms that the library refuses wrongly, which are listed here with their reasons
 """
 
 import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -22,10 +21,11 @@ from schemas.structure.compiled import read_plain
 from schemas.structure.explained import structure_problems
 from schemas.violation import SchemaViolation
 from tests.support.mutations import mutated, places
+from tests.support.thoroughness import differential_cases
 
 pytestmark = [pytest.mark.needs_corpora, pytest.mark.slow]
 
-CASES = int(os.environ.get("BHX_DIFFERENTIAL_CASES", "24000"))
+CASES = differential_cases(24_000)
 SHARDS = 4
 #: Larger ones only take longer; their parts are among the smaller.
 MOST_BYTES = 6_000

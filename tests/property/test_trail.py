@@ -31,6 +31,7 @@ from exchange.trail.tiles import (
 )
 from schemas.trail_entry import entry, entry_bytes, read_entry
 from schemas.violation import SchemaViolation
+from tests.support.thoroughness import examples
 
 ORIGIN = "exchange.example/trail"
 SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -97,7 +98,7 @@ def large_tiles():
 
 
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=5).map(sorted))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @example([256])
 @example([255, 256, 257, 512])
 @example([1, 1, 2])
@@ -112,7 +113,7 @@ def test_growing_in_any_batches_gives_the_recursive_root(sizes):
 
 
 @given(st.integers(0, 700), st.integers(1, 300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @example(0, 256)
 @example(255, 1)
 @example(256, 1)
@@ -143,7 +144,7 @@ def test_the_65536_boundary(size):
 
 
 @given(st.integers(1, 66_000), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_inclusion_at_any_older_size_is_proven_from_grown_tiles(size, data):
     index = data.draw(st.integers(0, size - 1))
     tiles = large_tiles()
@@ -158,7 +159,7 @@ def test_inclusion_at_any_older_size_is_proven_from_grown_tiles(size, data):
 
 
 @given(st.integers(0, 66_000), st.integers(0, 66_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_consistency_of_any_two_older_sizes_is_proven_from_grown_tiles(one, other):
     first, second = sorted((one, other))
     tiles = large_tiles()
@@ -174,7 +175,7 @@ def test_consistency_of_any_two_older_sizes_is_proven_from_grown_tiles(one, othe
 
 
 @given(st.integers(2, 600), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_changed_inclusion_proof_is_rejected(size, data):
     index = data.draw(st.integers(0, size - 1))
     good = {
@@ -201,7 +202,7 @@ def test_a_changed_inclusion_proof_is_rejected(size, data):
 
 
 @given(st.integers(2, 600), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_changed_consistency_proof_is_rejected(second, data):
     first = data.draw(st.integers(1, second - 1))
     good = {
@@ -283,7 +284,7 @@ def test_a_short_or_missing_tile_and_a_leaf_outside_are_refused():
 
 
 @given(st.integers(0, 300))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_the_streaming_tree_has_the_recursive_root(size):
     tree = CompactTree()
     for leaf in leaves(0, size):
@@ -292,7 +293,7 @@ def test_the_streaming_tree_has_the_recursive_root(size):
 
 
 @given(st.lists(st.binary(max_size=300), max_size=256))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_entry_bundles_give_back_their_entries(entries):
     assert decode_bundle(encode_bundle(entries)) == entries
 

@@ -24,6 +24,7 @@ from schemas.structure.reading import read_resource
 from schemas.views.allow_list import VIEWS, allow_list, written_by_the_exchange
 from schemas.views.known_codes import known_coding
 from tests.end_to_end.real_records import compose, record_files
+from tests.support.thoroughness import examples
 from tests.unit.views.view_requests import AT, leaves, request_for, shown
 
 LISTED = VIEWS[1:]
@@ -225,7 +226,7 @@ def test_without_a_name_no_number_is_exact_enough_to_compare(messages):
         assert all(isinstance(number, int) and 0 < number < 100 for number in found)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_whatever_is_left_out_of_the_original_changes_nothing_shown(data):
     """A view depends on what it shows: an unlisted element is not even looked at."""

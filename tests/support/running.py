@@ -1,10 +1,13 @@
 """A running exchange for tests, on SQLite."""
 
 import asyncio
+import atexit
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,10 @@ from adapters.settings import Settings, read_settings
 from adapters.store.migrate import migrate
 from schemas.policy import Policy
 from tests.support.world import Cast, SetClock
+
+#: Settings that a world differs by; the others only say how it is run.
+_OF_THE_WORLD = frozenset({"database", "exchange", "origin"})
+_WORLDS: dict[tuple[tuple[str, ...], datetime], Path] = {}
 
 
 @asynccontextmanager
@@ -27,11 +34,36 @@ async def running_world(
 ) -> AsyncIterator[Exchange]:
     """An exchange on SQLite in that folder, with the cast admitted; nothing runs by itself."""
     chosen = read_settings(data=folder, **settings)
-    _place_migrated_store(chosen)
-    async with open_exchange(chosen, clock=clock or SetClock(), policies=policies) as exchange:
-        for participant in cast.participants.values():
+    clock = clock or SetClock()
+    newcomers = list(cast.participants.values())
+    if _OF_THE_WORLD.isdisjoint(settings) and not (folder / "exchange.sqlite").exists():
+        await _place_world(folder, cast, clock)
+        newcomers = []
+    else:
+        _place_migrated_store(chosen)
+    async with open_exchange(chosen, clock=clock, policies=policies) as exchange:
+        for participant in newcomers:
             await exchange.admissions.admit(participant)
         yield exchange
+
+
+async def _place_world(folder: Path, cast: Cast, clock: SetClock) -> None:
+    """Give it the keys and the store of an exchange that admitted this cast at this hour before.
+
+    The same for every test that asks for the same: to make one takes longer than most tests.
+    """
+    documents = tuple(one.model_dump_json() for one in cast.participants.values())
+    made = _WORLDS.get((documents, clock.at))
+    if made is None:
+        kept = tempfile.TemporaryDirectory(prefix="bhx-world-")
+        atexit.register(kept.cleanup)
+        made = _WORLDS[documents, clock.at] = Path(kept.name)
+        settings = read_settings(data=made)
+        _place_migrated_store(settings)
+        async with open_exchange(settings, clock=SetClock(clock.at)) as exchange:
+            for participant in cast.participants.values():
+                await exchange.admissions.admit(participant)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
 
 
 def _place_migrated_store(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from exchange.model import ReceivedMessage
@@ -49,7 +50,7 @@ class Cast:
         valid_until: datetime = NOON + timedelta(days=365),
         **members: Any,
     ) -> Participant:
-        self.keys[name] = SigningKey.generate(algorithm)
+        self.keys[name] = _key_of(name, algorithm)
         if "subscriber" in roles:
             members.setdefault("purposes", ("PUBHLTH",))
         jwk = PublicJwk.model_validate(self.keys[name].public_jwk())
@@ -92,6 +93,12 @@ class Cast:
         return self.signed(
             name, body, message_id=str(uuid.uuid4()), at=at, content_type=ACKNOWLEDGEMENT
         )
+
+
+@cache
+def _key_of(name: str, algorithm: str) -> SigningKey:
+    """Whoever has this name has this key in every cast of a run."""
+    return SigningKey.generate(algorithm)
 
 
 def usual_cast(**members: Any) -> Cast:

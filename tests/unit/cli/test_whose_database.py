@@ -3,28 +3,28 @@
 import asyncio
 import shutil
 import socket
-import subprocess
-import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from adapters.bootstrap import open_exchange
+from adapters.cli import app
 from adapters.settings import read_settings
 from tests.support.world import ALA, SetClock, consent, usual_cast, vaccination
 
 
-def bhx(*arguments):
-    """Run it as a process, for `serve` sets up the logging of the one it runs in."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "adapters.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.count("\n") == 1
-    return ended.stderr
+@pytest.fixture
+def bhx(monkeypatch):
+    """Run it here, where it is refused before it does anything else."""
+    monkeypatch.setattr("adapters.telemetry.configure_logging", lambda: None)
+
+    def bhx(*arguments):
+        ended = CliRunner().invoke(app, list(map(str, arguments)))
+        assert ended.exit_code == 2, (ended.output, ended.exception)
+        assert ended.stderr.count("\n") == 1
+        return ended.stderr
+
+    return bhx
 
 
 async def make_world(folder):
@@ -39,22 +39,28 @@ async def make_world(folder):
         await deciding
 
 
-@pytest.fixture
-def world(tmp_path):
-    asyncio.run(make_world(tmp_path / "world"))
-    return tmp_path / "world"
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("worlds")
+    for name in ("world", "other"):
+        asyncio.run(make_world(folder / name))
+    return folder
 
 
 @pytest.fixture
-def other(tmp_path):
-    asyncio.run(make_world(tmp_path / "other"))
-    return tmp_path / "other"
+def world(worlds, tmp_path):
+    return shutil.copytree(worlds / "world", tmp_path / "world")
+
+
+@pytest.fixture
+def other(worlds, tmp_path):
+    return shutil.copytree(worlds / "other", tmp_path / "other")
 
 
 @pytest.mark.parametrize(
     "command", [["serve"], ["participant", "suspend", ALA], ["audit", "verify"]]
 )
-def test_an_exchange_with_other_keys_does_not_touch_it(world, other, command):
+def test_an_exchange_with_other_keys_does_not_touch_it(bhx, world, other, command):
     before = (world / "exchange.sqlite").read_bytes()
 
     refused = bhx(*command, "--data", other, "--database", f"sqlite:///{world}/exchange.sqlite")
@@ -63,7 +69,7 @@ def test_an_exchange_with_other_keys_does_not_touch_it(world, other, command):
     assert (world / "exchange.sqlite").read_bytes() == before
 
 
-def test_no_keys_are_made_for_a_trail_that_is_there(world):
+def test_no_keys_are_made_for_a_trail_that_is_there(bhx, world):
     shutil.rmtree(world / "keys")
 
     assert "restore its keys" in bhx("serve", "--data", world)
@@ -72,19 +78,19 @@ def test_no_keys_are_made_for_a_trail_that_is_there(world):
     assert not (world / "keys").exists() or list((world / "keys").iterdir()) == []
 
 
-def test_another_master_key_would_not_know_the_travellers(world, other):
+def test_another_master_key_would_not_know_the_travellers(bhx, world, other):
     shutil.copy(other / "keys" / "master.key", world / "keys" / "master.key")
 
     assert "master.key is not the key" in bhx("serve", "--data", world)
 
 
-def test_another_origin_is_another_trail(world, monkeypatch):
+def test_another_origin_is_another_trail(bhx, world, monkeypatch):
     monkeypatch.setenv("BHX_ORIGIN", "another.example/trail")
 
     assert "BHX_ORIGIN" in bhx("serve", "--data", world)
 
 
-def test_a_port_that_is_taken_is_a_setting(world):
+def test_a_port_that_is_taken_is_a_setting(bhx, world):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = bhx("serve", "--data", world, "--listen", f"127.0.0.1:{port}")

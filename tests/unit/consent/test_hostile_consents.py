@@ -22,6 +22,7 @@ from tests.support.consents import (
     opted,
     permit,
 )
+from tests.support.thoroughness import examples
 from tests.support.world import KG, KZ
 
 RICH = a_consent(
@@ -107,13 +108,13 @@ def is_a_decision(decision):
     return decision.decision
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(damaged(), min_size=1, max_size=3), st.sampled_from([KZ, KG, UZ]))
 def test_any_damaged_consents_get_a_decision(consents, recipient):
     is_a_decision(decided(*consents, recipient=recipient, part_labels=("HIV",)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(JSON)
 def test_any_json_at_all_gets_a_decision(value):
     is_a_decision(decided(*consents_in(value)))
@@ -121,7 +122,7 @@ def test_any_json_at_all_gets_a_decision(value):
     is_a_decision(decided(a_consent(value)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(damaged())
 def test_any_statement_survives_the_store(consent):
     (on_file,) = consents_from([consent])
@@ -130,7 +131,7 @@ def test_any_statement_survives_the_store(consent):
     assert ConsentStatement.from_json(stored) == on_file.statement
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(min_size=1, max_size=12), JSON, st.sampled_from(["root", "nested", "consent"]))
 def test_an_element_more_never_makes_a_denial_a_permit(name, value, place):
     consent = a_consent(deny(permit(actor=[actor(KG)])))

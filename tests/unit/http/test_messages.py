@@ -17,6 +17,7 @@ from exchange.trail.proof import verify_proof
 from schemas.operation_outcome import receipt_in
 from schemas.receipt import Receipt
 from schemas.trail_entry import read_entry
+from tests.support.thoroughness import examples
 from tests.support.world import ALA, KZ, OSS, consent, vaccination
 from tests.unit.http.conftest import called_exchange
 
@@ -262,7 +263,10 @@ async def test_any_bytes_get_a_recorded_decision(caller):
     drawn = []
 
     @settings(
-        max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples(60),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     @given(
         st.binary(max_size=300),
