@@ -106,7 +106,7 @@ def request_of(random: Random) -> Json:
         "record_class": random.choice(("Immunization", "Observation", "DiagnosticReport")),
         "record": random.choice(("urn:example:records|1", "urn:example:records|2", None)),
         "codes": random.choice(RECORD_CODES),
-        "diseases": random.choice((["measles"], ["yellow-fever"], ["hiv", "measles"], [])),
+        "diseases": random.choice((["measles"], ["yellow-fever"], ["mpox", "measles"], [])),
         "date": random.choice(RECORD_DATES),
         "confidentiality": random.choice(("N", "N", "N", "N", "L", "M", "R", "V")),
         "labels": sorted(labels),
