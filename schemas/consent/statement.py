@@ -151,9 +151,8 @@ class ConsentStatement:
         """Whether, of two versions of one moment, it is the one that discloses less."""
         if self.status != "active" or not self.is_usable:
             return True
-        if self.root is not None and self.root.type is not None:
-            return self.root.type == "deny"
-        return not DENYING_BASES.isdisjoint(self.base)
+        root_denies = self.root is not None and self.root.type == "deny"
+        return root_denies or not DENYING_BASES.isdisjoint(self.base)
 
     @property
     def only_permits(self) -> bool:

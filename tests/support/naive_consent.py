@@ -205,7 +205,12 @@ def statements_in_force(consents: list[Json], request: Json, time: datetime) -> 
         latest_version([one for one in arrived if one.identity == identity])
         for identity in dict.fromkeys(one.identity for one in arrived)
     ]
-    standing = [one for one in latest if not any(replaces(other, one) for other in latest)]
+    speaking = [
+        one
+        for one in latest
+        if "not-readable" in one.reasons or one.consent["status"] in ("active", "rejected")
+    ]
+    standing = [one for one in speaking if not any(replaces(other, one) for other in speaking)]
     return sorted(standing, key=lambda one: (one.moment, one.position))
 
 
