@@ -23,9 +23,7 @@ pytestmark = pytest.mark.slow
 
 ALL_CASES = 10_000
 CASES = int(
-    os.environ.get(
-        "BHX_DIFFERENTIAL_CASES", ALL_CASES if os.environ.get("CI") == "true" else 1_600
-    )
+    os.environ.get("BHX_DIFFERENTIAL_CASES", ALL_CASES if os.environ.get("CI") == "true" else 1_600)
 )
 SHARDS = 4
 
@@ -68,8 +66,9 @@ def test_engine_and_naive_reading_decide_alike(shard: int) -> None:
         assert expected == found, f"seed {seed}: {told(case)}"
         seen[decision.rule] += 1
 
-    print(f"\nshard {shard}: " + ", ".join(
-        f"{rule} {100 * seen[rule] / number:.1f} %" for rule in RULES
-    ))
+    print(
+        f"\nshard {shard}: "
+        + ", ".join(f"{rule} {100 * seen[rule] / number:.1f} %" for rule in RULES)
+    )
     # A run in which something is hardly ever decided compares nothing there.
     assert min(seen[rule] for rule in RULES) >= number // 500

@@ -108,7 +108,7 @@ def request_of(random: Random) -> Json:
         "codes": random.choice(RECORD_CODES),
         "diseases": random.choice((["measles"], ["yellow-fever"], ["mpox", "measles"], [])),
         "date": random.choice(RECORD_DATES),
-        "confidentiality": random.choice(("N", "N", "N", "N", "L", "M", "R", "V")),
+        "confidentiality": random.choice(("N", "N", "N", "N", "N", "L", "M", "R", "V", "secret")),
         "labels": sorted(labels),
         "part_labels": sorted(random.sample(others, random.choice((0, 0, 1)))),
         "origins": random.choice(([], ["KG"], ["TJ"], ["KG", "TJ"], ["KZ"], ["UZ"])),

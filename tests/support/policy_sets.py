@@ -11,8 +11,8 @@ COUNTRIES = ("KZ", "KG", "DE", "TJ")
 DISEASES = ("measles", "yellow-fever", "mpox")
 #: Around noon of the case, and at the very instant of it: the end is no longer part of a period.
 VALIDITY = (("2020-01-01T00:00:00Z", None),) * 6 + (
-    ("2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z"), ("2025-01-01T00:00:00Z", "2025-12-31T00:00:00Z"),
-    ("2027-01-01T00:00:00Z", None), ("2026-11-25T12:00:00Z", None),
+    ("2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z"), ("2027-01-01T00:00:00Z", None),
+    ("2025-01-01T00:00:00Z", "2025-12-31T00:00:00Z"), ("2026-11-25T12:00:00Z", None),
     ("2026-01-01T00:00:00Z", "2026-11-25T17:00:00+05:00"),
 )  # fmt: skip
 
