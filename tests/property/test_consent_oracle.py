@@ -4,6 +4,8 @@ The two share no code: the second works on the JSON of consents and policies its
 follows from its seed, and a failure names it.
 """
 
+import base64
+import hashlib
 import json
 import os
 from collections import Counter
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from exchange.consent.decision import RULES, BasisDecision
-from exchange.consent.resources import decide_on
+from exchange.consent.resources import consents_from, decide_on
 from exchange.consent.self_test import request_from
 from exchange.model import ConsentBasis, MandateBasis
 from schemas.policy import read_policy
@@ -49,6 +51,32 @@ def engine_says(case: ConsentSet) -> tuple[dict[str, Any], BasisDecision]:
     }, found
 
 
+def digest_of(case: ConsentSet) -> str:
+    """Section 8 by the standard library alone, for values without fractions and ASCII names."""
+    statements = [one.statement for one in consents_from(case.consents)]
+    statements.sort(key=lambda one: (one.identity, one.given_at))
+    request = {
+        name: sorted(value) if isinstance(value, list) and name != "date" else value
+        for name, value in case.request.items()
+    }
+    if request["date"]:
+        request["date"] = [one.replace("Z", "+00:00") for one in request["date"]]
+    inputs = {
+        "consents": [one.to_json() for one in statements],
+        "policies": sorted(
+            base64url(hashlib.sha256(json.dumps(one).encode()).digest()) for one in case.policies
+        ),
+        "request": request,
+        "time": case.time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{case.time.microsecond // 1000:03}Z",
+    }
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return base64url(hashlib.sha256(text.encode()).digest())
+
+
+def base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
 def told(case: ConsentSet) -> str:
     return json.dumps(case._replace(time=case.time.isoformat())._asdict(), indent=1)
 
@@ -64,6 +92,7 @@ def test_engine_and_naive_reading_decide_alike(shard: int) -> None:
         found, decision = engine_says(case)
         expected = decide(*case)
         assert expected == found, f"seed {seed}: {told(case)}"
+        assert digest_of(case) == decision.inputs_digest, f"seed {seed}: {told(case)}"
         seen[decision.rule] += 1
 
     print(
