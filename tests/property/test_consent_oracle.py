@@ -48,6 +48,7 @@ def engine_says(case: ConsentSet) -> tuple[dict[str, Any], BasisDecision]:
         "view": found.view,
         "redact": list(found.redact),
         "obligations": sorted(found.obligations),
+        "objection": found.objection,
     }, found
 
 

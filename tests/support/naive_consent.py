@@ -52,7 +52,7 @@ def decide(consents: list[Json], policies: list[Json], request: Json, time: date
     objection = any(one.result.word == "deny" for one in statements)
 
     if forbidden(involved, request):
-        return refused("deny", "policy-forbids")
+        return refused("deny", "policy-forbids", objection)
     basis = None if objection else latest_basis(statements, request, time)
     law = mandate(involved, request, time=time, objection=objection, is_origin=is_origin(request))
     if basis is not None:
@@ -63,7 +63,7 @@ def decide(consents: list[Json], policies: list[Json], request: Json, time: date
         named = one.get("labels", [])
         answer = permitted("mandate-permits", [policy["version"], one["id"]], one["view"])
     elif objection:
-        return refused("deny", "consent-denies")
+        return refused("deny", "consent-denies", objection)
     else:
         return refused("no-consent", lacking(statements, request, time))
 
@@ -72,11 +72,13 @@ def decide(consents: list[Json], policies: list[Json], request: Json, time: date
         answer["view"] = "minimum"
     answer["view"] = narrowest_view(involved, request, answer["view"])
     answer["obligations"] = obligations(answer)
+    answer["objection"] = objection
     return answer
 
 
-def refused(decision: str, rule: str) -> Json:
+def refused(decision: str, rule: str, objection: bool = False) -> Json:
     return {
+        "objection": objection,
         "decision": decision,
         "rule": rule,
         "basis": None,

@@ -288,6 +288,7 @@ def test_a_part_that_is_not_permitted_is_taken_out() -> None:
         "view": "minimum",
         "redact": ["HIV"],
         "obligations": ["MINEC", "NORDSCLCD", "NOREUSE", "PERSISTLABEL", "REDACT"],
+        "objection": False,
     }
 
 
@@ -302,6 +303,7 @@ def test_a_mandate_permits_its_own_view_over_an_objection() -> None:
         "view": "pseudonymous",
         "redact": [],
         "obligations": ["NORDSCLCD", "NOREUSE", "PERSISTLABEL", "PSEUD"],
+        "objection": True,
     }
 
 
