@@ -90,8 +90,7 @@ class SubjectVault:
         cipher = self._cipher(subject)
         sealed_traits = None
         if traits is not None:
-            text = json.dumps(traits.to_json(), separators=(",", ":")).encode()
-            sealed_traits = _sealed(cipher, text, _TRAITS)
+            sealed_traits = _sealed(cipher, traits.canonical_text.encode(), _TRAITS)
         return SealedBody(
             subject_id=subject.subject_id,
             ciphertext=_sealed(cipher, body, signature.encode()),
