@@ -27,6 +27,7 @@ from exchange.admission import Admissions
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
+from exchange.disclosing import DisclosureDesk
 from exchange.dispatch import Dispatcher, PrepareQueues
 from exchange.errors import ConfigurationError, IntegrityBroken
 from exchange.intake import Intake
@@ -35,6 +36,7 @@ from exchange.ports import Clock, Publisher, Store
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
+from exchange.slips import SlipDesk
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
@@ -66,6 +68,8 @@ class Exchange:
     relay: Relay
     acknowledgements: AcknowledgementDesk
     admissions: Admissions
+    disclosures: DisclosureDesk
+    slips: SlipDesk
     broker: RabbitConnection | None = None
 
 
@@ -174,6 +178,24 @@ def compose(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        disclosures=DisclosureDesk(
+            clock=clock,
+            store=store,
+            vault=vault,
+            directory=directory,
+            proofs=proofs,
+            signer=signer,
+            origin=origin,
+            exchange=settings.exchange,
+        ),
+        slips=SlipDesk(
+            clock=clock,
+            store=store,
+            signer=signer,
+            origin=origin,
+            base_url=settings.base_url,
+            valid_for=timedelta(days=settings.slip_days),
+        ),
         broker=broker,
     )
 

@@ -58,9 +58,8 @@ class Coded(WireDocument):
     text: str
 
     @classmethod
-    def of(cls, area: str, code: str, language: str = LANGUAGES[0]) -> Self:
-        """The word with its sentence `area.code`; a word without one stands for itself."""
-        key = f"{area}.{code.lower()}"
+    def of(cls, code: str, key: str, language: str = LANGUAGES[0]) -> Self:
+        """The word with the sentence of that key; where there is none it stands for itself."""
         return cls(code=code, text=say(key, (), language) if key in sentence_keys() else code)
 
 
@@ -164,7 +163,7 @@ class Disclosure(WireDocument):
     purpose: Coded
     basis: ReportedBasis
     proof: Proof
-    reason: str | None = None
+    reason: Coded | None = None
     acknowledged: Moment | None = None
     recall: ReportedRecall | None = None
 
