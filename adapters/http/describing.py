@@ -93,6 +93,7 @@ _MEANINGS = {
     413: "Longer than this exchange reads; the connection is closed.",
     415: "The body is encoded: send the bytes that were signed.",
     422: "A parameter is missing or not of its form.",
+    429: "Too often; wait for as many seconds as Retry-After says.",
     500: "A bug; the answer tells nothing of it.",
     503: "A dependency does not answer; nothing was recorded, so send the same again.",
 }
@@ -130,7 +131,7 @@ def content(media_type: str, schema: dict[str, Any], description: str, **more: A
 
 def _error(status: int, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = content(media_type, schema, _MEANINGS[status])
-    if status == 503:
+    if status in {429, 503}:
         described["headers"] = _RETRY_AFTER
     if status == 401:
         described["headers"] = _CHALLENGE
