@@ -1,10 +1,12 @@
 """Asking for a slip, and for the disclosures about a traveller: small documents over HTTP."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from schemas.wire_json import WireDocument
+
+MOST_REQUEST_BYTES: Final = 4_096
 
 
 class SlipRequest(WireDocument):

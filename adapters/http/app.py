@@ -12,6 +12,7 @@ from adapters.http.disclosures import disclosure_routes
 from adapters.http.messages import message_routes
 from adapters.http.operations import Readiness, operation_routes, readiness_of
 from adapters.http.parts import Parts
+from adapters.http.slips import slip_routes
 from adapters.http.tokens import AccessTokens
 from adapters.http.trail import trail_routes
 from adapters.http.watching import WatchedRequests
@@ -57,6 +58,7 @@ def create_app(
         delivery_routes(parts, tokens),
         directory_routes(parts, tokens),
         disclosure_routes(parts, tokens),
+        slip_routes(parts, tokens),
         # Before the public trail: /trail/tile/entries is no level of tiles.
         audit_routes(parts, tokens),
         trail_routes(parts),
