@@ -196,15 +196,18 @@ class _ReportPage:
         )
 
     def _checking(self) -> ET.Element:
-        copy: Child = self._say("report.copy-of-operator")
+        copy: list[Child] = [self._say("report.copy-of-operator")]
         if self._on_web:
             address = f"?format=json&lang={self._language}"
-            copy = element("a", self._say("report.copy"), href=address)
+            copy = [
+                element("a", self._say("report.copy"), href=address, class_="on-screen"),
+                element("span", self._say("report.copy-on-paper"), class_="on-paper"),
+            ]
         return element(
             "section",
             element("h2", self._say("report.check-title")),
             element("p", self._say("report.check")),
-            element("p", copy),
+            element("p", *copy),
         )
 
     def _trail(self) -> ET.Element:

@@ -9,7 +9,7 @@ STYLE: Final = """
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0 auto; padding: 1.25rem; max-width: 62rem; color: var(--ink); background: #fff;
   font: 1rem/1.45 system-ui, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", Arial, sans-serif;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
 h1 { margin: 0 0 .4rem; font-size: 1.6rem; line-height: 1.2; }
 h2 { margin: 1.6rem 0 .4rem; font-size: 1.1rem; color: var(--accent); break-after: avoid; }
 p { margin: 0 0 .6rem; max-width: 48rem; }
@@ -26,9 +26,11 @@ table { width: 100%; border-collapse: collapse; table-layout: fixed; margin: .8r
 th { padding: .35rem .5rem; text-align: left; font-size: .8rem; color: var(--soft);
   border-bottom: 2px solid var(--line); vertical-align: bottom; overflow-wrap: normal; }
 td { padding: .5rem; vertical-align: top; border-bottom: 1px solid var(--line); font-size: .92rem; }
+td { hyphens: auto; }
 td > div { margin-bottom: .15rem; }
 tr { break-inside: avoid; }
-.date { width: 15%; } .who { width: 22%; } .what { width: 21%; } .why { width: 23%; }
+.date { width: 12%; } .who { width: 23%; } .what { width: 21%; } .why { width: 21%; }
+.on-paper { display: none; }
 .state { display: inline-block; padding: .05rem .45rem; border: 1px solid currentColor;
   border-radius: .3rem; font-size: .8rem; font-weight: 600; overflow-wrap: normal; }
 .released { color: #0b5c6b; } .withheld { color: #56616d; } .recalled { color: #8a4b00; }
@@ -54,7 +56,7 @@ code { font: .82em/1.35 ui-monospace, "DejaVu Sans Mono", Consolas, monospace; }
   td { padding: 1mm 1.5mm; } th { padding: .5mm 1.5mm; }
   table { margin: 2mm 0; }
   .top { margin-bottom: 2mm; padding-bottom: 1mm; font-size: 8pt; }
-  .on-screen { display: none; }
+  .on-screen { display: none; } .on-paper { display: inline; }
   .proof { border: 1px solid var(--line); break-inside: avoid; padding: 1.5mm 2mm; }
   a { color: inherit; text-decoration: none; }
 }
