@@ -24,6 +24,7 @@ from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
+from exchange.adopting import PolicyDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
@@ -68,6 +69,7 @@ class Exchange:
     relay: Relay
     acknowledgements: AcknowledgementDesk
     admissions: Admissions
+    policies: PolicyDesk
     disclosures: DisclosureDesk
     slips: SlipDesk
     broker: RabbitConnection | None = None
@@ -104,7 +106,7 @@ async def open_exchange(
             broker = await RabbitConnection.open(settings.broker)
             stack.push_async_callback(broker.close)
         keys = await _keys_of(store, settings)
-        yield compose(
+        exchange = compose(
             settings,
             clock=clock or SystemClock(),
             keys=keys,
@@ -113,6 +115,8 @@ async def open_exchange(
             in_process=in_process,
             policies=policies,
         )
+        await exchange.policies.adopt(policies)
+        yield exchange
 
 
 def compose(
@@ -178,6 +182,7 @@ def compose(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
         disclosures=DisclosureDesk(
             clock=clock,
             store=store,

@@ -101,10 +101,10 @@ class MessageOpener:
         )
 
     def _record(self, publisher: Participant, message: FhirMessage) -> bytes | None:
-        """The record it is a version of: another publisher's same identifier is another record."""
+        """The record it is a version of."""
         if message.record is None or message.version_at is None:
             return None
-        return self.vault.digest_of(b"record", publisher.id.encode(), message.record.encode())
+        return self.vault.record_digest(publisher.id, message.record)
 
 
 def _envelope(received: ReceivedMessage) -> Envelope:

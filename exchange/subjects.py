@@ -72,6 +72,10 @@ class SubjectVault:
         """The traveller's pseudonym at this recipient: always the same there, and only there."""
         return self.pseudonyms_for(recipient).of("traveller", subject_id)
 
+    def record_digest(self, publisher: str, record: str) -> bytes:
+        """The record that this is; another publisher's same identifier is another record."""
+        return self.digest_of(b"record", publisher.encode(), record.encode())
+
     def new_subject(self) -> Subject:
         """A traveller nobody knew, with a key of their own."""
         return Subject(

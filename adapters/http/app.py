@@ -1,5 +1,7 @@
 """The HTTP interface of an exchange."""
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from adapters.http.access import access_routes
@@ -7,6 +9,7 @@ from adapters.http.answers import add_error_answers
 from adapters.http.audit import audit_routes
 from adapters.http.capability import software_version
 from adapters.http.deliveries import delivery_routes
+from adapters.http.describing import describe_language
 from adapters.http.directory import directory_routes
 from adapters.http.disclosures import disclosure_routes
 from adapters.http.messages import message_routes
@@ -25,13 +28,25 @@ errors at the token endpoint; none repeats what was sent.
 """
 
 
+class _Described(FastAPI):
+    """Also says what the routes share and FastAPI cannot see: errors are answered in a language."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made again only when routes were added."""
+        before = self.openapi_schema
+        document = super().openapi()
+        if document is not before:
+            describe_language(document)
+        return document
+
+
 def create_app(
     parts: Parts, *, metrics: Metrics | None = None, readiness: Readiness | None = None
 ) -> FastAPI:
     """The application; whoever runs it also runs `parts.intake`."""
     counted = metrics or Metrics()
     tokens = AccessTokens(parts)
-    app = FastAPI(
+    app = _Described(
         title="Border Health Exchange",
         version=software_version(),
         description=_DESCRIPTION.strip(),

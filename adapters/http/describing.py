@@ -6,6 +6,7 @@ from fastapi import Path
 
 from adapters.http.answers import PROBLEM_JSON
 from schemas.envelope import FHIR_JSON
+from schemas.sentences.catalogue import LANGUAGES
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -56,11 +57,17 @@ OUTCOME_SCHEMA: dict[str, Any] = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["severity", "code", "diagnostics"],
+                "required": ["severity", "code", "details", "diagnostics"],
                 "properties": {
                     "severity": {"enum": ["fatal", "error", "warning", "information"]},
                     "code": {"type": "string"},
-                    "diagnostics": {"type": "string"},
+                    "details": {
+                        "description": "What is to mend, in the language that was asked for.",
+                        "type": "object",
+                        "required": ["text"],
+                        "properties": {"text": {"type": "string"}},
+                    },
+                    "diagnostics": {"description": "The same in English.", "type": "string"},
                     "expression": {"type": "array", "items": {"type": "string"}},
                 },
             },
@@ -100,6 +107,29 @@ _MEANINGS = {
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "string"}, "required": True}
 }
+#: Of every answer that tells what is to mend.
+SAID_IN = {
+    "Content-Language": {
+        "description": "The language it is told in.",
+        "schema": {"enum": list(LANGUAGES)},
+        "required": True,
+    },
+    "Vary": {
+        "description": "It depends on what was asked.",
+        "schema": {"const": "Accept-Language"},
+        "required": True,
+    },
+}
+_ACCEPT_LANGUAGE = {
+    "name": "Accept-Language",
+    "in": "header",
+    "required": False,
+    "description": (
+        f"RFC 9110, 12.5.4: what is to mend is told in {' or '.join(LANGUAGES)}; in"
+        f" {LANGUAGES[0]} when neither is asked for."
+    ),
+    "schema": {"type": "string", "examples": ["ru, en;q=0.5"]},
+}
 _CHALLENGE = {
     "WWW-Authenticate": {
         "description": "RFC 6750 challenge.",
@@ -107,6 +137,7 @@ _CHALLENGE = {
         "required": True,
     }
 }
+_MORE_HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 
 
 def problems(*statuses: int) -> Responses:
@@ -124,6 +155,19 @@ def protected(*statuses: int) -> Responses:
     return problems(401, 403, 503, *statuses)
 
 
+def describe_language(document: dict[str, Any]) -> None:
+    """Add, in place, to each operation that tells what is to mend that the language can be asked.
+
+    Args:
+        document: OpenAPI, complete but for this.
+    """
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"].values()
+            if any("Content-Language" in answer.get("headers", ()) for answer in answers):
+                operation.setdefault("parameters", []).append(_ACCEPT_LANGUAGE)
+
+
 def content(media_type: str, schema: dict[str, Any], description: str, **more: Any) -> Any:
     """One response with a body."""
     return {"description": description, "content": {media_type: {"schema": schema, **more}}}
@@ -131,8 +175,5 @@ def content(media_type: str, schema: dict[str, Any], description: str, **more: A
 
 def _error(status: int, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = content(media_type, schema, _MEANINGS[status])
-    if status in {429, 503}:
-        described["headers"] = _RETRY_AFTER
-    if status == 401:
-        described["headers"] = _CHALLENGE
+    described["headers"] = SAID_IN | _MORE_HEADERS.get(status, {})
     return described

@@ -18,13 +18,6 @@ from schemas.violation import SchemaViolation
 from schemas.wire_json import WireDocument
 
 REPORT_SCHEMA: Final = DisclosureReport.model_json_schema(mode="serialization")
-LANGUAGE_HEADER: Final[dict[str, Any]] = {
-    "name": "Accept-Language",
-    "in": "header",
-    "required": False,
-    "description": "RFC 9110: en or ru.",
-    "schema": {"type": "string", "examples": ["ru, en;q=0.5"]},
-}
 
 
 def disclosure_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
@@ -33,7 +26,7 @@ def disclosure_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
 
     @router.post(
         "/disclosures",
-        openapi_extra=small_body(DisclosureRequest) | {"parameters": [LANGUAGE_HEADER]},
+        openapi_extra=small_body(DisclosureRequest),
         responses={
             200: content("application/json", REPORT_SCHEMA, "Empty for who is not known here."),
             **protected(408, 413, 415, 422),

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from adapters.http.answers import answer_error, not_found, telling_for
 from adapters.http.attempts import WINDOW, Attempts
 from adapters.http.describing import content, problems, protected
-from adapters.http.disclosures import LANGUAGE_HEADER, REPORT_SCHEMA, report_language, small_body
+from adapters.http.disclosures import REPORT_SCHEMA, report_language, small_body
 from adapters.http.parts import Parts
 from adapters.http.reading import read_body
 from adapters.http.scopes import SLIPS
@@ -37,6 +37,14 @@ MOST_READINGS: Final = 20
 
 _PAGE: Final = {HTML: {"schema": {"type": "string", "description": "A page for people."}}}
 
+_VARY: Final = {
+    "Vary": {
+        "description": "It depends on what was asked.",
+        "schema": {"const": "Accept, Accept-Language"},
+        "required": True,
+    }
+}
+
 Format = Literal["html", "json"]
 
 
@@ -48,7 +56,6 @@ def slip_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
     @router.get(
         "/slip/{token}",
         response_class=Response,
-        openapi_extra={"parameters": [LANGUAGE_HEADER]},
         responses=_slip_answers(),
     )
     async def slip(
@@ -153,5 +160,6 @@ def _slip_answers() -> dict[int | str, dict[str, Any]]:
     told = problems(404, 422, 429, 503)
     for status in (404, 429):
         told[status]["content"] = told[status]["content"] | _PAGE
+        told[status]["headers"] = told[status]["headers"] | _VARY
     report = content("application/json", REPORT_SCHEMA, "The report.")
     return {200: {**report, "content": report["content"] | _PAGE}, **told}

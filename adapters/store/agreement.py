@@ -7,17 +7,19 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     log head       the checkpoint that stands beside it, no later one, and as many entries;
                    nothing names a later entry
     tiles          the hashes of the entries
-    accepted       its decision, and a stored record that is what the entry commits to
+    accepted       its decision, how it stood among the versions of its record, and a stored record
+                   that is what the entry commits to; from that record follow the consents as they
+                   are enforced, and the newest version of each record
     refused        its decision, with the same reason
-    released,      the delivery, with the same subscriber, number, acceptance and view
-    withheld
+    released,      the delivery, with the same subscriber, number, acceptance, view, basis and newer
+    withheld       version
     recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
 
-Three things no entry names, so they cannot be told from here: a delivery that still waits (only
-the subscriber's counters stand against its loss), the consents as they are enforced (they are
-derived from the stored records), and which documents lead to which traveller.
+Two things no entry names, so they cannot be told from here: how many deliveries a message has, so
+that one which still waits may be lost together with the subscriber's counter, and which documents
+lead to which traveller.
 
 Run it on a trail that holds. Findings name entries by index and never repeat what a row says.
 """
@@ -27,26 +29,27 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.store.agreement_accepted import AcceptedComparison
 from adapters.store.agreement_queries import (
-    BODIES,
     DECIDED,
     DECISIONS,
     DELIVERIES,
     ENTRIES,
     HEAD,
+    KEPT,
     LACKING_CHECKPOINTS,
     LEADING_TO_ENTRIES,
     LET_OUT,
+    LOST_VERSIONS,
     MISCOUNTED,
     NOTE,
     STATEMENTS,
+    STRAY_VERSIONS,
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
 from exchange.acknowledging import statement_digest
-from exchange.commitment import commitment_to
 from exchange.errors import IntegrityBroken
-from exchange.model import SealedBody, Subject
 from exchange.subjects import SubjectVault
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tile_paths import TILE_WIDTH, tile_path
@@ -87,11 +90,11 @@ class _Comparison:
     def __init__(self, statements: Statements, vault: SubjectVault) -> None:
         self.findings: list[str] = []
         self._statements = statements
-        self._vault = vault
         self._tiles: dict[TileId, bytes] = {}
         self._documents: dict[str, tuple[int, str]] = {}
         self._decided = 0
         self._let_out = 0
+        self._accepted = AcceptedComparison(statements, vault, self._find)
 
     async def run(self) -> None:
         head = await self._statements.rows(HEAD)
@@ -160,13 +163,6 @@ class _Comparison:
     async def _compare_decisions(self, entries: dict[int, AcceptedEntry | RefusedEntry]) -> None:
         asked = [entry.message for entry in entries.values()]
         rows = {row.entry_index: row for row in await DECISIONS.rows(self._statements, asked)}
-        bodies = {
-            (row.publisher, row.message_id): row
-            for row in await BODIES.rows(
-                self._statements,
-                [one.message for one in entries.values() if isinstance(one, AcceptedEntry)],
-            )
-        }
         self._decided += len(entries)
         for index, entry in entries.items():
             row = rows.get(index)
@@ -175,29 +171,8 @@ class _Comparison:
                 self._find(f"The decision of entry {index} is missing.")
             elif (row.publisher, row.message_id, row.outcome, row.reason) != said:
                 self._find(f"The decision of entry {index} is recorded otherwise.")
-            elif isinstance(entry, AcceptedEntry) and row.content_salt is not None:
-                body = bodies.get((entry.publisher, entry.message))
-                self._compare_body(index, entry, row, body)
-
-    def _compare_body(self, index: int, entry: AcceptedEntry, decision: Any, body: Any) -> None:
-        if body is None or body.wrapped_key is None:
-            self._find(f"The record accepted by entry {index} is missing, and was not erased.")
-            return
-        try:
-            content = self._vault.open(
-                Subject(subject_id=body.subject_id, wrapped_key=body.wrapped_key),
-                SealedBody(
-                    subject_id=body.subject_id,
-                    ciphertext=body.ciphertext,
-                    signature=body.signature,
-                ),
-            )
-        except (IntegrityBroken, ValueError, TypeError):
-            content = None
-        if content is None or commitment_to(content, decision.content_salt) != entry.content:
-            self._find(f"The record accepted by entry {index} is not what the entry commits to.")
-        elif decision.digest != self._vault.digest_of(content):
-            self._find(f"The decision of entry {index} is recorded otherwise.")
+        accepted = {n: e for n, e in entries.items() if isinstance(e, AcceptedEntry)}
+        await self._accepted.compare(accepted, rows)
 
     async def _compare_deliveries(
         self, entries: dict[int, ReleasedEntry | WithheldEntry | RecalledEntry]
@@ -242,10 +217,19 @@ class _Comparison:
         [[decided]] = await self._statements.rows(DECIDED, {"size": size})
         [[let_out]] = await self._statements.rows(LET_OUT, {"size": size})
         [[miscounted]] = await self._statements.rows(MISCOUNTED)
+        [kept] = await self._statements.rows(KEPT, {"size": size})
+        [[lost]] = await self._statements.rows(LOST_VERSIONS, {"size": size})
+        [[stray]] = await self._statements.rows(STRAY_VERSIONS, {"size": size})
         if decided > self._decided:
             self._find("There are decisions that no entry made.")
         if let_out > self._let_out:
             self._find("There are deliveries let out that no entry released or withheld.")
+        if kept.waiting > self._accepted.waiting:
+            self._find("There are deliveries that wait for a message that no entry accepted.")
+        if kept.consents > self._accepted.consents:
+            self._find("There are consents enforced that no accepted message brought.")
+        if lost or stray:
+            self._find("The newest versions of some records are missing, or others than accepted.")
         if miscounted:
             self._find(
                 f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
@@ -257,14 +241,27 @@ class _Comparison:
 
 
 def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry | RecalledEntry) -> bool:
-    """The same acceptance, purpose, view and, in full, message and content."""
+    """The same acceptance, and of a release all that it says."""
     if isinstance(entry, RecalledEntry):
         return bool((row.recalls, row.cause) == (entry.recalls, entry.cause))
     if entry.accepted is not None and row.accepted_entry != entry.accepted:
         return False
     if isinstance(entry, WithheldEntry):
-        return True
+        return row.superseded_by is None
+    return _releases_the_same(row, entry)
+
+
+def _releases_the_same(row: Any, entry: ReleasedEntry) -> bool:
+    """The same purpose, view, basis and newer version and, in full, message and content."""
     if (row.purpose, row.view) != (entry.purpose, entry.view):
+        return False
+    if (row.record is None) != (entry.standing is None):
+        return False
+    if entry.origin is None and row.superseded_by != entry.superseded_by:
+        return False
+    stored_basis = (row.basis_kind, row.basis_consent, row.basis_entry)
+    basis = entry.basis
+    if basis.kind == "consent" and stored_basis != ("consent", basis.consent, basis.entry):
         return False
     stored = (row.publisher, row.message_id, row.content)
     return entry.view != "full" or bool(stored == (entry.publisher, entry.message, entry.content))

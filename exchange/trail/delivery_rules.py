@@ -1,11 +1,12 @@
-"""What must hold between the entries of a trail: steps 7 to 13 of the argument in `verify`.
+"""What must hold between the entries of a trail: steps 7 to 14 of the argument in `verify`.
 
 Each check takes an entry and adds a sentence for what does not hold; it never repeats a value.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from schemas.consent.purposes import HEALTH_PURPOSES
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
@@ -61,6 +62,7 @@ class DeliveryRules:
         self._answered: set[str] = set()
         self._policies: set[str] = set()
         self._grants: dict[str, tuple[str, str]] = {}
+        self.purposes: Counter[tuple[str, str]] = Counter()
 
     def add(self, index: int, entry: TrailEntry) -> None:
         """Check the next entry against those before it."""
@@ -72,6 +74,7 @@ class DeliveryRules:
                 self._check_delivery(index, entry)
                 self._check_accepted(index, entry)
                 self._check_basis(index, entry)
+                self._check_purpose(index, entry)
                 self._check_standing(index, entry)
             case WithheldEntry():
                 self._check_delivery(index, entry)
@@ -142,6 +145,12 @@ class DeliveryRules:
                     self._find(index, "rests on a broken glass that was not open for it")
             case _:
                 pass
+
+    def _check_purpose(self, index: int, entry: ReleasedEntry) -> None:
+        """14. Only health purposes: those for which nothing else is a purpose here."""
+        self.purposes[entry.purpose, entry.subscriber] += 1
+        if entry.purpose not in HEALTH_PURPOSES:
+            self._find(index, "let a record go for what is no health purpose")
 
     def _check_consent(self, index: int, basis: ConsentEntryBasis) -> None:
         brought = self._accepted.get(basis.entry)
