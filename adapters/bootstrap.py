@@ -28,6 +28,7 @@ from exchange.adopting import PolicyDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
+from exchange.disclosing import DisclosureDesk
 from exchange.dispatch import Dispatcher, PrepareQueues
 from exchange.errors import ConfigurationError, IntegrityBroken
 from exchange.intake import Intake
@@ -37,6 +38,7 @@ from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
+from exchange.slips import SlipDesk
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
@@ -70,6 +72,8 @@ class Exchange:
     admissions: Admissions
     policies: PolicyDesk
     previews: PreviewDesk
+    disclosures: DisclosureDesk
+    slips: SlipDesk
     broker: RabbitConnection | None = None
 
 
@@ -190,6 +194,24 @@ def compose(
             policies=policies,
         ),
         policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
+        disclosures=DisclosureDesk(
+            clock=clock,
+            store=store,
+            vault=vault,
+            directory=directory,
+            proofs=proofs,
+            signer=signer,
+            origin=origin,
+            exchange=settings.exchange,
+        ),
+        slips=SlipDesk(
+            clock=clock,
+            store=store,
+            signer=signer,
+            origin=origin,
+            base_url=settings.base_url,
+            valid_for=timedelta(days=settings.slip_days),
+        ),
         broker=broker,
     )
 

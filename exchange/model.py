@@ -417,6 +417,21 @@ class Erasure:
     messages: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slip:
+    """A paper that opens one traveller's disclosure report; the token itself is on the paper only.
+
+    Attributes:
+        token_digest: SHA-256 of the token.
+        expires_at: first instant at which it opens nothing.
+    """
+
+    token_digest: bytes = field(repr=False)
+    subject_id: SubjectId
+    issued_at: datetime
+    expires_at: datetime
+
+
 @dataclass(slots=True, kw_only=True)
 class Outbox:
     """How far one subscriber's numbering has come.

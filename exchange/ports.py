@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from exchange.disclosure_rows import DisclosureRows
 from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
@@ -22,6 +23,7 @@ from exchange.model import (
     ReleasedDelivery,
     SealedBody,
     SealedView,
+    Slip,
     StandingDecision,
     Subject,
 )
@@ -142,6 +144,7 @@ class RecordedBatch:
         answers: `(notice id, answer, trail index)` of recalls that were answered.
         erasures: what is destroyed in the same transaction.
         policies: versions adopted, each with its exact bytes and the trail index that says so.
+        slips: papers that open a traveller's disclosure report.
     """
 
     at: datetime
@@ -167,6 +170,7 @@ class RecordedBatch:
     answers: Sequence[tuple[str, RecallAnswer, int]] = ()
     erasures: Sequence[Erasure] = ()
     policies: Sequence[tuple[Policy, bytes, int]] = ()
+    slips: Sequence[Slip] = ()
 
 
 class LockedTrail(Protocol):
@@ -271,6 +275,12 @@ class Store(Protocol):
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept: whoever opens the store can try the master key."""
+
+    async def disclosures(self, subject_id: str) -> DisclosureRows:
+        """All that was let out or withheld about that traveller, merged subjects included."""
+
+    async def slip(self, token_digest: bytes) -> Slip | None:
+        """The slip of that digest, expired or not; None also after its traveller was erased."""
 
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int

@@ -31,6 +31,7 @@ from exchange.model import (
     Refused,
     ReleasedDelivery,
     SealedBody,
+    Slip,
     StandingDecision,
     Subject,
 )
@@ -109,6 +110,7 @@ class Recording:
         self._answers: list[tuple[str, RecallAnswer, int]] = []
         self._erasures: list[Erasure] = []
         self._adopted: list[tuple[Policy, bytes, int]] = []
+        self._slips: list[Slip] = []
         self.releasing = Releasing(
             append=self.append,
             facts=facts,
@@ -274,6 +276,11 @@ class Recording:
         )
         self._adopted.append((policy, body, index))
 
+    def issue_slip(self, slip: Slip, issuer: str) -> None:
+        """Hand out a slip; its leaf says by whom, and of no traveller."""
+        self.append("slip-issued", issuer=issuer)
+        self._slips.append(slip)
+
     def erase(self, erasure: Erasure) -> None:
         """Have everything of a traveller destroyed in this transaction; its leaf is appended."""
         self.append(
@@ -331,6 +338,7 @@ class Recording:
             answers=self._answers,
             erasures=self._erasures,
             policies=self._adopted,
+            slips=self._slips,
         )
 
     def _enter_decision(self, decision: StandingDecision) -> None:

@@ -20,6 +20,7 @@ from schemas.delivery import Delivery
 from schemas.envelope import ACKNOWLEDGEMENT, FHIR_JSON, SIGNATURE_HEADER
 from schemas.operation_outcome import receipt_in
 from schemas.participant import Participant
+from schemas.slip import SlipAnswer
 from schemas.strict_json import read_json
 from schemas.violation import SchemaViolation
 from schemas.wire_json import decode_bytes
@@ -115,6 +116,20 @@ class HttpTransport:
 
     async def set_aside(self, arrived: Arrived) -> None:
         """Nothing to do: what is not acknowledged stays on the exchange's list."""
+
+    async def issue_slip(self, message_id: str) -> SlipAnswer:
+        """A slip for the traveller of one of this publisher's own accepted messages.
+
+        Raises:
+            RequestRefused: there is no such message, or the login does not allow it.
+            Unavailable: the exchange does not answer; a slip nobody holds may exist.
+        """
+        answer = await self._logged_in("POST", "/slips", json={"message": message_id})
+        _require_success(answer)
+        try:
+            return SlipAnswer.from_bytes(answer.content)
+        except SchemaViolation:
+            raise Unproven("The exchange gives a slip of another form.") from None
 
     async def participant(self, participant_id: str) -> Participant | None:
         """See `DirectoryReader`."""

@@ -11,9 +11,11 @@ from adapters.http.capability import software_version
 from adapters.http.deliveries import delivery_routes
 from adapters.http.describing import describe_language
 from adapters.http.directory import directory_routes
+from adapters.http.disclosures import disclosure_routes
 from adapters.http.messages import message_routes
 from adapters.http.operations import Readiness, operation_routes, readiness_of
 from adapters.http.parts import Parts
+from adapters.http.slips import slip_routes
 from adapters.http.tokens import AccessTokens
 from adapters.http.trail import trail_routes
 from adapters.http.watching import WatchedRequests
@@ -70,6 +72,8 @@ def create_app(
         message_routes(parts, tokens, counted),
         delivery_routes(parts, tokens),
         directory_routes(parts, tokens),
+        disclosure_routes(parts, tokens),
+        slip_routes(parts, tokens),
         # Before the public trail: /trail/tile/entries is no level of tiles.
         audit_routes(parts, tokens),
         trail_routes(parts),

@@ -100,6 +100,7 @@ _MEANINGS = {
     413: "Longer than this exchange reads; the connection is closed.",
     415: "The body is encoded: send the bytes that were signed.",
     422: "A parameter is missing or not of its form.",
+    429: "Too often; wait for as many seconds as Retry-After says.",
     500: "A bug; the answer tells nothing of it.",
     503: "A dependency does not answer; nothing was recorded, so send the same again.",
 }
@@ -136,7 +137,7 @@ _CHALLENGE = {
         "required": True,
     }
 }
-_MORE_HEADERS = {401: _CHALLENGE, 503: _RETRY_AFTER}
+_MORE_HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 
 
 def problems(*statuses: int) -> Responses:

@@ -6,6 +6,8 @@ RECEIPTS = "system/receipts.r"
 DELIVERIES = "system/deliveries.r"
 ACKNOWLEDGEMENTS = "system/acknowledgements.c"
 TRAIL = "system/trail.r"
+SLIPS = "system/slips.c"
+DISCLOSURES = "system/disclosures.r"
 PARTICIPANTS = "system/participants.r"
 
 SCOPES = {
@@ -13,14 +15,16 @@ SCOPES = {
     DELIVERIES: "Read one's own deliveries.",
     ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries.",
     TRAIL: "Read the entries of the trail.",
+    SLIPS: "Issue slips for the travellers of one's own messages.",
+    DISCLOSURES: "Read who received what about a traveller.",
     PARTICIPANTS: "Read the directory; every participant may.",
 }
 
 _OF_ROLE: dict[Role, tuple[str, ...]] = {
-    "publisher": (RECEIPTS,),
+    "publisher": (RECEIPTS, SLIPS),
     "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS),
     "auditor": (TRAIL,),
-    "operator": (),
+    "operator": (DISCLOSURES,),
     "witness": (),
 }
 

@@ -22,6 +22,7 @@ from exchange.model import (
     ReleasedDelivery,
     SealedBody,
     SealedView,
+    Slip,
     StandingDecision,
     Subject,
 )
@@ -302,6 +303,26 @@ def policy_values(policy: Policy, body: bytes, adopted_entry: int) -> dict[str, 
         "body": body,
         "adopted_entry": adopted_entry,
     }
+
+
+def slip_values(slip: Slip) -> dict[str, Any]:
+    """The row of a slip."""
+    return {
+        "token_digest": slip.token_digest,
+        "subject_id": slip.subject_id,
+        "issued_at": slip.issued_at,
+        "expires_at": slip.expires_at,
+    }
+
+
+def read_slip(row: Row[Any]) -> Slip:
+    """The slip of a row."""
+    return Slip(
+        token_digest=row.token_digest,
+        subject_id=row.subject_id,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+    )
 
 
 def participant_values(participant: Participant) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from adapters.store.rows import (
     delivery_values,
     participant_values,
     policy_values,
+    slip_values,
     version_values,
     view_values,
 )
@@ -33,6 +34,7 @@ from adapters.store.tables import (
     record_versions,
     sealed_bodies,
     sealed_views,
+    slips,
     subject_tokens,
     subjects,
     tiles,
@@ -158,6 +160,7 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
             )
         _require_all(answered, len(batch.answers))
     await _add(statements, policies, [policy_values(*one) for one in batch.policies])
+    await _add(statements, slips, [slip_values(one) for one in batch.slips])
     for merged, survivor in batch.merges:
         for statement in _MERGES:
             await statements.change(statement, {"merged": merged, "survivor": survivor})
@@ -347,5 +350,6 @@ _INSERTS: Mapping[Table, Insert] = {
         acknowledgements,
         sealed_views,
         policies,
+        slips,
     )
 }

@@ -19,10 +19,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Database
+from adapters.store.disclosures import read_disclosures
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
-from adapters.store.rows import SELECT_DELIVERIES, read_decision, read_delivery, read_participants
+from adapters.store.rows import (
+    SELECT_DELIVERIES,
+    read_decision,
+    read_delivery,
+    read_participants,
+    read_slip,
+)
 from adapters.store.sealed import read_bodies, read_views
 from adapters.store.tables import (
     acknowledgements,
@@ -33,13 +40,15 @@ from adapters.store.tables import (
     logins,
     outboxes,
     participants,
+    slips,
     subjects,
     trail_entries,
     tree_head,
     unsent,
 )
+from exchange.disclosure_rows import DisclosureRows
 from exchange.errors import IntegrityBroken
-from exchange.model import MessageIdentity, SealedBody, SealedView, StandingDecision, Subject
+from exchange.model import MessageIdentity, SealedBody, SealedView, Slip, StandingDecision, Subject
 from exchange.ports import DeliveryRow
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
@@ -57,6 +66,7 @@ _DECISION = select(decisions).where(
     decisions.c.publisher == bindparam("publisher"),
 )
 _ANY_SUBJECT = select(subjects.c.subject_id, subjects.c.wrapped_key).limit(1)
+_SLIP = select(slips).where(slips.c.token_digest == bindparam("token_digest"))
 _DELIVERIES_AFTER = (
     SELECT_DELIVERIES.where(
         deliveries.c.subscriber == bindparam("subscriber"),
@@ -208,6 +218,16 @@ class SqlStore:
             if rows
             else None
         )
+
+    async def disclosures(self, subject_id: str) -> DisclosureRows:
+        """All that was let out or withheld about that traveller, merged subjects included."""
+        async with self._database.reading() as statements:
+            return await read_disclosures(statements, subject_id)
+
+    async def slip(self, token_digest: bytes) -> Slip | None:
+        """The slip of that digest, expired or not; None also after its traveller was erased."""
+        rows = await self._rows(_SLIP, token_digest=token_digest)
+        return read_slip(rows[0]) if rows else None
 
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int
