@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from adapters.erasure_ledger import FileErasureLedger
 from adapters.in_process.transport import InProcessBroker
 from adapters.key_files import (
     ExchangeKeys,
@@ -28,13 +29,16 @@ from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.dispatch import Dispatcher, PrepareQueues
+from exchange.erasing import ErasureDesk
 from exchange.errors import ConfigurationError, IntegrityBroken
+from exchange.holds import HoldDesk
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
+from exchange.retention import RetentionDesk
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
@@ -66,6 +70,9 @@ class Exchange:
     relay: Relay
     acknowledgements: AcknowledgementDesk
     admissions: Admissions
+    erasures: ErasureDesk
+    retention: RetentionDesk
+    holds: HoldDesk
     broker: RabbitConnection | None = None
 
 
@@ -100,7 +107,7 @@ async def open_exchange(
             broker = await RabbitConnection.open(settings.broker)
             stack.push_async_callback(broker.close)
         keys = await _keys_of(store, settings)
-        yield compose(
+        exchange = compose(
             settings,
             clock=clock or SystemClock(),
             keys=keys,
@@ -109,6 +116,9 @@ async def open_exchange(
             in_process=in_process,
             policies=policies,
         )
+        # Before anything is served: a restored backup must not bring back who was erased since.
+        await exchange.erasures.erase_restored()
+        yield exchange
 
 
 def compose(
@@ -127,6 +137,8 @@ def compose(
     views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
     proofs = ProofDesk(store, vault, settings.exchange)
+
+    ledger = FileErasureLedger(settings.erasure_ledger_file)
 
     publisher, prepare_queues = _outward(broker, in_process)
     dispatcher = Dispatcher(
@@ -174,6 +186,27 @@ def compose(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        erasures=ErasureDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            vault=vault,
+            signer=signer,
+            origin=origin,
+            ledger=ledger,
+            policies=policies,
+        ),
+        retention=RetentionDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            vault=vault,
+            signer=signer,
+            origin=origin,
+            ledger=ledger,
+            policies=policies,
+        ),
+        holds=HoldDesk(clock=clock, store=store, vault=vault, signer=signer, origin=origin),
         broker=broker,
     )
 
