@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from adapters.erasure_ledger import FileErasureLedger
 from adapters.in_process.transport import InProcessBroker
 from adapters.key_files import (
     ExchangeKeys,
@@ -30,7 +31,9 @@ from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
 from exchange.disclosing import DisclosureDesk
 from exchange.dispatch import Dispatcher, PrepareQueues
+from exchange.erasing import ErasureDesk
 from exchange.errors import ConfigurationError, IntegrityBroken
+from exchange.holds import HoldDesk
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
@@ -38,6 +41,7 @@ from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
+from exchange.retention import RetentionDesk
 from exchange.slips import SlipDesk
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
@@ -74,6 +78,9 @@ class Exchange:
     previews: PreviewDesk
     disclosures: DisclosureDesk
     slips: SlipDesk
+    erasures: ErasureDesk
+    retention: RetentionDesk
+    holds: HoldDesk
     broker: RabbitConnection | None = None
 
 
@@ -118,6 +125,8 @@ async def open_exchange(
             policies=policies,
         )
         await exchange.policies.adopt(policies)
+        # Before anything is served: a restored backup must not bring back who was erased since.
+        await exchange.erasures.erase_restored()
         yield exchange
 
 
@@ -138,6 +147,8 @@ def compose(
     views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
     proofs = ProofDesk(store, vault, settings.exchange)
+
+    ledger = FileErasureLedger(settings.erasure_ledger_file)
 
     publisher, prepare_queues = _outward(broker, in_process)
     dispatcher = Dispatcher(
@@ -212,6 +223,27 @@ def compose(
             base_url=settings.base_url,
             valid_for=timedelta(days=settings.slip_days),
         ),
+        erasures=ErasureDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            vault=vault,
+            signer=signer,
+            origin=origin,
+            ledger=ledger,
+            policies=policies,
+        ),
+        retention=RetentionDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            vault=vault,
+            signer=signer,
+            origin=origin,
+            ledger=ledger,
+            policies=policies,
+        ),
+        holds=HoldDesk(clock=clock, store=store, vault=vault, signer=signer, origin=origin),
         broker=broker,
     )
 

@@ -10,7 +10,7 @@ from exchange.directory_cache import DirectoryCache
 from exchange.errors import InvalidRecord, MalformedMessage, UntrustedSender
 from exchange.model import ReceivedMessage
 from exchange.opening import MOST_AHEAD
-from exchange.ports import Clock, LockedTrail, Store
+from exchange.ports import Clock, DeliveryRow, LockedTrail, Store
 from exchange.recording import Recording
 from exchange.signing import verify_detached
 from exchange.trail.checkpoint import NoteSigner
@@ -52,9 +52,10 @@ class AcknowledgementDesk:
             )
             recording.acknowledge(
                 statement.subscriber,
-                fresh,
+                [row.pending.delivery_id for row in fresh],
                 received,
                 statement_digest(received.body, received.signature or ""),
+                given_up=sum(row.is_erased for row in fresh),
             )
             await trail.save(recording.close(self.signer))
             # If we crash before this returns, the subscriber sends it again: recorded or not.
@@ -92,7 +93,7 @@ def _require_current(envelope: Envelope, oldest: datetime, at: datetime) -> None
         raise _untrusted("acknowledgement.too-far", "iat")
 
 
-async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[str]:
+async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[DeliveryRow]:
     """The deliveries not acknowledged before, in the order given."""
     rows = await trail.deliveries(statement.deliveries)
     for delivery_id in statement.deliveries:
@@ -101,7 +102,7 @@ async def _require_own(statement: Acknowledgement, trail: LockedTrail) -> list[s
             raise InvalidRecord(
                 problem("acknowledgement.not-yours", "not-found", "Acknowledgement.deliveries")
             )
-    return [one for one in dict.fromkeys(statement.deliveries) if not rows[one].acknowledged]
+    return [rows[one] for one in dict.fromkeys(statement.deliveries) if not rows[one].acknowledged]
 
 
 def statement_digest(body: bytes, signature: str) -> str:

@@ -402,19 +402,53 @@ class Disclosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What is to be destroyed of one traveller.
+    """What is to be destroyed.
 
     Attributes:
         erasure_id: a random id, which the trail names.
         cause: asked for; kept long enough; or found again in a restored backup.
-        subject_ids: the traveller's, merged ones included.
+        subject_ids: travellers of whom nothing stays, merged ones included.
         messages: how many stored messages become unreadable.
+        identities: of these messages.
     """
 
     erasure_id: str
     cause: Literal["request", "retention", "restored"]
     subject_ids: tuple[SubjectId, ...]
     messages: int
+    identities: tuple[MessageIdentity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A legal hold: the traveller's records may not be erased.
+
+    Attributes:
+        authority: who asked for it; an office, never a person.
+        placed_entry: trail index of its `hold-placed` leaf.
+        lifted_entry: trail index at which it ended; None while it stands.
+    """
+
+    hold_id: str
+    subject_id: SubjectId
+    authority: str
+    placed_entry: int
+    lifted_entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRecord:
+    """A stored message, as retention looks at it.
+
+    Attributes:
+        subject: whose key seals it.
+        decided_at: when it was accepted.
+    """
+
+    identity: MessageIdentity
+    decided_at: datetime
+    subject: Subject
+    sealed: SealedBody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
     Erasure,
+    Hold,
+    KeptRecord,
     MessageIdentity,
     NewestVersion,
     Outbox,
@@ -26,6 +28,7 @@ from exchange.model import (
     Slip,
     StandingDecision,
     Subject,
+    SubjectId,
 )
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
@@ -143,6 +146,8 @@ class RecordedBatch:
         participants: directory documents as they now are.
         answers: `(notice id, answer, trail index)` of recalls that were answered.
         erasures: what is destroyed in the same transaction.
+        holds: legal holds that begin.
+        lifted: ids of legal holds that end, each with the trail index that says so.
         policies: versions adopted, each with its exact bytes and the trail index that says so.
         slips: papers that open a traveller's disclosure report.
     """
@@ -169,6 +174,8 @@ class RecordedBatch:
     participants: Sequence[Participant] = ()
     answers: Sequence[tuple[str, RecallAnswer, int]] = ()
     erasures: Sequence[Erasure] = ()
+    holds: Sequence[Hold] = ()
+    lifted: Sequence[tuple[str, int]] = ()
     policies: Sequence[tuple[Policy, bytes, int]] = ()
     slips: Sequence[Slip] = ()
 
@@ -214,6 +221,14 @@ class LockedTrail(Protocol):
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
         """As `Store.sealed_bodies`, within the transaction."""
 
+    async def traveller(
+        self, *, tokens: Sequence[bytes] = (), subject_ids: Sequence[SubjectId] = ()
+    ) -> "Traveller":
+        """All that is kept of the traveller whom these lead to; empty when they lead to nobody."""
+
+    async def holds(self) -> Sequence[Hold]:
+        """Every legal hold, lifted ones included, in the order of their placing."""
+
     async def adopted_policies(self) -> frozenset[str]:
         """Digests of every version of a policy that was ever adopted."""
 
@@ -247,6 +262,52 @@ class DeliveryRow:
     content_salt: bytes | None = field(repr=False)
     answer: RecallAnswer | None = None
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether it was let out and what it carried was erased since."""
+        is_record = self.released is not None and self.released.state == "released"
+        return is_record and self.content_salt is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traveller:
+    """All that is kept of one traveller.
+
+    Attributes:
+        subject_ids: merged ones included; empty when nobody is known.
+        tokens: what leads to them.
+        holds: legal holds that stand.
+        messages: accepted and not erased.
+        deliveries: in every state, notices included.
+    """
+
+    subject_ids: tuple[SubjectId, ...] = ()
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    holds: tuple[Hold, ...] = ()
+    messages: tuple[MessageIdentity, ...] = ()
+    deliveries: tuple[DeliveryRow, ...] = ()
+
+
+class ErasureLedger(Protocol):
+    """Which travellers were erased, kept apart from the store and its backups; only added to.
+
+    It is what makes a restored backup forget again. It holds random ids, nothing of anybody.
+    """
+
+    async def add(self, erasure: Erasure) -> None:
+        """Return when it is durable; called before the erasure is committed.
+
+        Raises:
+            Unavailable: it is not; then nothing may be committed.
+        """
+
+    async def subjects(self) -> Sequence[SubjectId]:
+        """Every subject of every erasure that was added.
+
+        Raises:
+            ConfigurationError: the ledger cannot be read, or is damaged.
+        """
+
 
 class Store(Protocol):
     """Everything durable. All methods raise `Unavailable` when the database gives no answer."""
@@ -272,6 +333,18 @@ class Store(Protocol):
         self, delivery_ids: Sequence[str]
     ) -> Mapping[str, tuple[Subject, SealedView]]:
         """What the exchange made for these deliveries, where it was not erased."""
+
+    async def kept_subjects(self, subject_ids: Sequence[SubjectId]) -> Sequence[SubjectId]:
+        """Those of these travellers whose keys are still kept."""
+
+    async def kept_records(
+        self, *, before: datetime, after: MessageIdentity | None, limit: int
+    ) -> tuple[Sequence[KeptRecord], MessageIdentity | None]:
+        """Stored messages accepted before that time, and what to ask for the next ones with.
+
+        Looks at `limit` decisions in the order of their identities, so a page may be empty; the
+        second is None after the last.
+        """
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept: whoever opens the store can try the master key."""

@@ -21,6 +21,7 @@ from exchange.model import (
     Disclosed,
     Entitlement,
     Erasure,
+    Hold,
     MessageIdentity,
     NewestVersion,
     OpenedMessage,
@@ -109,6 +110,8 @@ class Recording:
         self._versions: dict[bytes, NewestVersion] = {}
         self._answers: list[tuple[str, RecallAnswer, int]] = []
         self._erasures: list[Erasure] = []
+        self._holds: list[Hold] = []
+        self._lifted: list[tuple[str, int]] = []
         self._adopted: list[tuple[Policy, bytes, int]] = []
         self._slips: list[Slip] = []
         self.releasing = Releasing(
@@ -288,19 +291,53 @@ class Recording:
         )
         self._erasures.append(erasure)
 
+    def give_up(self, pending: PendingDelivery) -> None:
+        """A delivery in flight is erased: it may never arrive, and must hold no place for ever."""
+        self._facts.outbox(pending.subscriber).in_flight -= 1
+        self._touched.add(pending.subscriber)
+
+    def room_of(self, subscriber: str) -> int:
+        """How many more deliveries may be in flight to this subscriber now."""
+        return self._windows.get(subscriber, 0) - self._facts.outbox(subscriber).in_flight
+
+    def place_hold(self, hold_id: str, subject_id: str, authority: str) -> None:
+        """From now on nothing of this traveller is erased."""
+        index = self.append("hold-placed", hold=hold_id, authority=authority)
+        self._holds.append(
+            Hold(hold_id=hold_id, subject_id=subject_id, authority=authority, placed_entry=index)
+        )
+
+    def lift_hold(self, hold: Hold) -> None:
+        """This hold keeps nothing any more."""
+        index = self.append("hold-lifted", hold=hold.hold_id, authority=hold.authority)
+        self._lifted.append((hold.hold_id, index))
+
     def acknowledge(
-        self, subscriber: str, delivery_ids: list[str], signed: ReceivedMessage, statement: str
+        self,
+        subscriber: str,
+        delivery_ids: list[str],
+        signed: ReceivedMessage,
+        statement: str,
+        *,
+        given_up: int = 0,
     ) -> None:
         """Enter a subscriber's acknowledgement of deliveries in flight; frees its window.
 
         The signed bytes are kept under their digest: they are the proof of receipt.
+
+        Args:
+            subscriber: who acknowledges.
+            delivery_ids: not acknowledged before.
+            signed: the statement as it came.
+            statement: its digest.
+            given_up: how many of these an erasure gave up before: their places are free already.
         """
         self._statements.append((statement, signed))
         self.append(
             "acknowledged", subscriber=subscriber, deliveries=delivery_ids, statement=statement
         )
         self._acknowledged.extend(delivery_ids)
-        self._facts.outbox(subscriber).in_flight -= len(delivery_ids)
+        self._facts.outbox(subscriber).in_flight -= len(delivery_ids) - given_up
         self._touched.add(subscriber)
 
     def change_participant(self, participant: Participant) -> None:
@@ -337,6 +374,8 @@ class Recording:
             participants=self._participants,
             answers=self._answers,
             erasures=self._erasures,
+            holds=self._holds,
+            lifted=self._lifted,
             policies=self._adopted,
             slips=self._slips,
         )

@@ -14,6 +14,7 @@ from exchange.model import (
     BreakGlassBasis,
     ConsentBasis,
     ConsentOnFile,
+    Hold,
     MandateBasis,
     MessageIdentity,
     NewestVersion,
@@ -148,13 +149,15 @@ def body_values(identity: MessageIdentity, body: SealedBody) -> dict[str, Any]:
     }
 
 
-def read_sealed_body(row: Row[Any]) -> tuple[Subject, SealedBody]:
-    """The sealed body of a row and its subject's key."""
+def read_sealed_body(
+    row: Row[Any], *, ciphertext: bytes | None = None
+) -> tuple[Subject, SealedBody]:
+    """The sealed body of a row and its subject's key; `ciphertext` where the row has none."""
     return (
         Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key),
         SealedBody(
             subject_id=row.subject_id,
-            ciphertext=row.ciphertext,
+            ciphertext=row.ciphertext if ciphertext is None else ciphertext,
             signature=row.signature,
             traits=row.traits,
         ),
@@ -291,6 +294,28 @@ def read_delivery(row: Row[Any]) -> DeliveryRow:
         acknowledged=row.acknowledged_entry is not None,
         content_salt=row.content_salt,
         answer=row.answer,
+    )
+
+
+def hold_values(hold: Hold) -> dict[str, Any]:
+    """The row of a legal hold."""
+    return {
+        "hold_id": hold.hold_id,
+        "subject_id": hold.subject_id,
+        "authority": hold.authority,
+        "placed_entry": hold.placed_entry,
+        "lifted_entry": hold.lifted_entry,
+    }
+
+
+def hold_of(row: Row[Any]) -> Hold:
+    """The legal hold of a row."""
+    return Hold(
+        hold_id=row.hold_id,
+        subject_id=row.subject_id,
+        authority=row.authority,
+        placed_entry=row.placed_entry,
+        lifted_entry=row.lifted_entry,
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Insert, Table, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Kind, Statements
+from adapters.store.erasing import carry_out
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     basis_values,
@@ -15,6 +16,7 @@ from adapters.store.rows import (
     consent_values,
     decision_values,
     delivery_values,
+    hold_values,
     participant_values,
     policy_values,
     slip_values,
@@ -27,6 +29,7 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    holds,
     is_pending,
     outboxes,
     participants,
@@ -119,6 +122,12 @@ _ANSWER = (
     .values(answer=bindparam("its_answer"), answered_entry=bindparam("its_entry"))
 )
 
+_LIFT = (
+    update(holds)
+    .where(holds.c.hold_id == bindparam("its_hold"), holds.c.lifted_entry.is_(None))
+    .values(lifted_entry=bindparam("its_entry"))
+)
+
 #: The key of the merged subject stays: bodies sealed with it must still open.
 _MERGES = (
     update(subjects)
@@ -168,6 +177,10 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
         documents = {one.id: participant_values(one) for one in batch.participants}
         await _put(statements, _REPLACE_PARTICIPANTS, list(documents.values()))
         await statements.change(_DIRECTORY_CHANGED, {"directory_changed": batch.size})
+    await _save_holds(statements, batch)
+    # Last: it destroys what stands above too, such as the traveller's id in a notice of recall.
+    for erasure in batch.erasures:
+        await carry_out(statements, erasure)
 
 
 async def _save_trail(statements: Statements, batch: RecordedBatch) -> None:
@@ -280,6 +293,13 @@ async def _save_deliveries(statements: Statements, batch: RecordedBatch) -> None
     )
 
 
+async def _save_holds(statements: Statements, batch: RecordedBatch) -> None:
+    await _add(statements, holds, [hold_values(one) for one in batch.holds])
+    for hold_id, index in batch.lifted:
+        if await statements.change(_LIFT, {"its_hold": hold_id, "its_entry": index}) != 1:
+            raise IntegrityBroken("A legal hold is not in the state that it was found in.")
+
+
 async def _save_acknowledgements(statements: Statements, batch: RecordedBatch) -> None:
     if batch.acknowledged:
         acknowledged = 0
@@ -351,5 +371,6 @@ _INSERTS: Mapping[Table, Insert] = {
         sealed_views,
         policies,
         slips,
+        holds,
     )
 }

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Database
 from adapters.store.disclosures import read_disclosures
+from adapters.store.erasing import wipe_leftovers
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
@@ -46,9 +47,18 @@ from adapters.store.tables import (
     tree_head,
     unsent,
 )
+from adapters.store.travellers import kept_subjects, read_kept_records
 from exchange.disclosure_rows import DisclosureRows
 from exchange.errors import IntegrityBroken
-from exchange.model import MessageIdentity, SealedBody, SealedView, Slip, StandingDecision, Subject
+from exchange.model import (
+    KeptRecord,
+    MessageIdentity,
+    SealedBody,
+    SealedView,
+    Slip,
+    StandingDecision,
+    Subject,
+)
 from exchange.ports import DeliveryRow
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
@@ -175,7 +185,10 @@ class SqlStore:
     async def locked(self) -> AsyncIterator[SqlLockedTrail]:
         """Begin a transaction that holds the tree head; leaving without `commit` undoes it."""
         async with self._database.writing() as statements:
-            yield await SqlLockedTrail.lock(statements, self._known_edge)
+            trail = await SqlLockedTrail.lock(statements, self._known_edge)
+            yield trail
+        if trail.has_erased:
+            await wipe_leftovers(self._database)
 
     async def directory_version(self) -> int:
         """The version of the directory now, without the lock."""
@@ -209,6 +222,18 @@ class SqlStore:
         """What the exchange made for these deliveries, where it was not erased."""
         async with self._database.reading() as statements:
             return await read_views(statements, delivery_ids)
+
+    async def kept_subjects(self, subject_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these travellers whose keys are still kept."""
+        async with self._database.reading() as statements:
+            return await kept_subjects(statements, subject_ids)
+
+    async def kept_records(
+        self, *, before: datetime, after: MessageIdentity | None, limit: int
+    ) -> tuple[Sequence[KeptRecord], MessageIdentity | None]:
+        """Stored messages accepted before that time, and what to ask for the next ones with."""
+        async with self._database.reading() as statements:
+            return await read_kept_records(statements, before, after, limit)
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept."""
