@@ -14,6 +14,8 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
+    erased         as many acceptances as it says have no salt any more, nor a stored record
+    hold-…         the hold, of the same authority
 
 Three things no entry names, so they cannot be told from here: a delivery that still waits (only
 the subscriber's counters stand against its loss), the consents as they are enforced (they are
@@ -34,12 +36,14 @@ from adapters.store.agreement_queries import (
     DELIVERIES,
     ENTRIES,
     HEAD,
+    HELD,
     LACKING_CHECKPOINTS,
     LEADING_TO_ENTRIES,
     LET_OUT,
     MISCOUNTED,
     NOTE,
     STATEMENTS,
+    WITHOUT_SALT,
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
@@ -54,6 +58,8 @@ from exchange.trail.tiles import TileId, grow
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
+    ErasedEntry,
+    HoldEntry,
     ParticipantEntry,
     RecalledEntry,
     RefusedEntry,
@@ -92,6 +98,8 @@ class _Comparison:
         self._documents: dict[str, tuple[int, str]] = {}
         self._decided = 0
         self._let_out = 0
+        self._erased = 0
+        self._holds: set[tuple[int, str, str]] = set()
 
     async def run(self) -> None:
         head = await self._statements.rows(HEAD)
@@ -146,6 +154,10 @@ class _Comparison:
         for index, entry in entries.items():
             if isinstance(entry, ParticipantEntry):
                 self._documents[entry.participant] = (index, entry.document)
+            elif isinstance(entry, ErasedEntry):
+                self._erased += entry.messages
+            elif isinstance(entry, HoldEntry):
+                self._holds.add((index, entry.hold, entry.authority))
         return True
 
     async def _compare_tiles(self, start: int, leaves: Sequence[bytes]) -> None:
@@ -175,12 +187,19 @@ class _Comparison:
                 self._find(f"The decision of entry {index} is missing.")
             elif (row.publisher, row.message_id, row.outcome, row.reason) != said:
                 self._find(f"The decision of entry {index} is recorded otherwise.")
-            elif isinstance(entry, AcceptedEntry) and row.content_salt is not None:
+            elif isinstance(entry, AcceptedEntry):
                 body = bodies.get((entry.publisher, entry.message))
-                self._compare_body(index, entry, row, body)
+                if row.content_salt is not None:
+                    await self._compare_body(index, entry, row, body)
+                elif body is not None:
+                    self._find(f"The record accepted by entry {index} was erased, and is there.")
 
-    def _compare_body(self, index: int, entry: AcceptedEntry, decision: Any, body: Any) -> None:
+    async def _compare_body(
+        self, index: int, entry: AcceptedEntry, decision: Any, body: Any
+    ) -> None:
         if body is None or body.wrapped_key is None:
+            if await self._was_erased_meanwhile(index, entry):
+                return
             self._find(f"The record accepted by entry {index} is missing, and was not erased.")
             return
         try:
@@ -198,6 +217,11 @@ class _Comparison:
             self._find(f"The record accepted by entry {index} is not what the entry commits to.")
         elif decision.digest != self._vault.digest_of(content):
             self._find(f"The decision of entry {index} is recorded otherwise.")
+
+    async def _was_erased_meanwhile(self, index: int, entry: AcceptedEntry) -> bool:
+        """Decisions and records are asked for one after the other, and an erasure may be faster."""
+        now = await DECISIONS.rows(self._statements, [entry.message])
+        return any(row.entry_index == index and row.content_salt is None for row in now)
 
     async def _compare_deliveries(
         self, entries: dict[int, ReleasedEntry | WithheldEntry | RecalledEntry]
@@ -246,11 +270,32 @@ class _Comparison:
             self._find("There are decisions that no entry made.")
         if let_out > self._let_out:
             self._find("There are deliveries let out that no entry released or withheld.")
+        await self._compare_erased(size)
+        held = {
+            one
+            for row in await self._statements.rows(HELD)
+            for one in (
+                (row.placed_entry, row.hold_id, row.authority),
+                (row.lifted_entry, row.hold_id, row.authority),
+            )
+            if one[0] is not None and one[0] < size
+        }
+        if held != self._holds:
+            self._find("The legal holds are not those that entries placed and lifted.")
         if miscounted:
             self._find(
                 f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
                 " some that waited are missing."
             )
+
+    async def _compare_erased(self, size: int) -> None:
+        """What was erased since this began may be of the entries that are looked at."""
+        [[without]] = await self._statements.rows(WITHOUT_SALT, {"size": size})
+        since = await self._statements.rows(ENTRIES, {"start": size, "end": size + TILE_WIDTH})
+        later = [read_entry(row.entry) for row in since]
+        most = self._erased + sum(one.messages for one in later if isinstance(one, ErasedEntry))
+        if not self._erased <= without <= most:
+            self._find("The records that cannot be opened are not as many as were erased.")
 
     def _find(self, sentence: str) -> None:
         self.findings.append(sentence)

@@ -12,17 +12,23 @@ from typing import Any
 from adapters.bootstrap import Exchange, open_exchange
 from adapters.settings import Settings, read_settings
 from adapters.store.migrate import migrate
+from schemas.policy import Policy
 from tests.support.world import Cast, SetClock
 
 
 @asynccontextmanager
 async def running_world(
-    folder: Path, cast: Cast, *, clock: SetClock | None = None, **settings: Any
+    folder: Path,
+    cast: Cast,
+    *,
+    clock: SetClock | None = None,
+    policies: tuple[Policy, ...] = (),
+    **settings: Any,
 ) -> AsyncIterator[Exchange]:
     """An exchange on SQLite in that folder, with the cast admitted; nothing runs by itself."""
     chosen = read_settings(data=folder, **settings)
     _place_migrated_store(chosen)
-    async with open_exchange(chosen, clock=clock or SetClock()) as exchange:
+    async with open_exchange(chosen, clock=clock or SetClock(), policies=policies) as exchange:
         for participant in cast.participants.values():
             await exchange.admissions.admit(participant)
         yield exchange
