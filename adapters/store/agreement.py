@@ -16,6 +16,8 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
+    erased         as many acceptances as it says have no salt any more, nor a stored record
+    hold-…         the hold, of the same authority
 
 Two things no entry names, so they cannot be told from here: how many deliveries a message has, so
 that one which still waits may be lost together with the subscriber's counter, and which documents
@@ -36,6 +38,7 @@ from adapters.store.agreement_queries import (
     DELIVERIES,
     ENTRIES,
     HEAD,
+    HELD,
     KEPT,
     LACKING_CHECKPOINTS,
     LEADING_TO_ENTRIES,
@@ -45,6 +48,7 @@ from adapters.store.agreement_queries import (
     NOTE,
     STATEMENTS,
     STRAY_VERSIONS,
+    WITHOUT_SALT,
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
@@ -57,6 +61,8 @@ from exchange.trail.tiles import TileId, grow
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
+    ErasedEntry,
+    HoldEntry,
     ParticipantEntry,
     RecalledEntry,
     RefusedEntry,
@@ -95,6 +101,8 @@ class _Comparison:
         self._decided = 0
         self._let_out = 0
         self._accepted = AcceptedComparison(statements, vault, self._find)
+        self._erased = 0
+        self._holds: set[tuple[int, str, str]] = set()
 
     async def run(self) -> None:
         head = await self._statements.rows(HEAD)
@@ -149,6 +157,10 @@ class _Comparison:
         for index, entry in entries.items():
             if isinstance(entry, ParticipantEntry):
                 self._documents[entry.participant] = (index, entry.document)
+            elif isinstance(entry, ErasedEntry):
+                self._erased += entry.messages
+            elif isinstance(entry, HoldEntry):
+                self._holds.add((index, entry.hold, entry.authority))
         return True
 
     async def _compare_tiles(self, start: int, leaves: Sequence[bytes]) -> None:
@@ -230,11 +242,32 @@ class _Comparison:
             self._find("There are consents enforced that no accepted message brought.")
         if lost or stray:
             self._find("The newest versions of some records are missing, or others than accepted.")
+        await self._compare_erased(size)
+        held = {
+            one
+            for row in await self._statements.rows(HELD)
+            for one in (
+                (row.placed_entry, row.hold_id, row.authority),
+                (row.lifted_entry, row.hold_id, row.authority),
+            )
+            if one[0] is not None and one[0] < size
+        }
+        if held != self._holds:
+            self._find("The legal holds are not those that entries placed and lifted.")
         if miscounted:
             self._find(
                 f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
                 " some that waited are missing."
             )
+
+    async def _compare_erased(self, size: int) -> None:
+        """What was erased since this began may be of the entries that are looked at."""
+        [[without]] = await self._statements.rows(WITHOUT_SALT, {"size": size})
+        since = await self._statements.rows(ENTRIES, {"start": size, "end": size + TILE_WIDTH})
+        later = [read_entry(row.entry) for row in since]
+        most = self._erased + sum(one.messages for one in later if isinstance(one, ErasedEntry))
+        if not self._erased <= without <= most:
+            self._find("The records that cannot be opened are not as many as were erased.")
 
     def _find(self, sentence: str) -> None:
         self.findings.append(sentence)

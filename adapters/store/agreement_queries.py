@@ -9,6 +9,7 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    holds,
     is_pending,
     outboxes,
     participants,
@@ -82,6 +83,16 @@ STATEMENTS = ByKeys(acknowledgements.c.digest, lambda among: select(acknowledgem
 DECIDED = (
     select(func.count()).select_from(decisions).where(decisions.c.entry_index < bindparam("size"))
 )
+WITHOUT_SALT = (
+    select(func.count())
+    .select_from(decisions)
+    .where(
+        decisions.c.entry_index < bindparam("size"),
+        decisions.c.outcome == "accepted",
+        decisions.c.content_salt.is_(None),
+    )
+)
+HELD = select(holds.c.hold_id, holds.c.authority, holds.c.placed_entry, holds.c.lifted_entry)
 LET_OUT = (
     select(func.count())
     .select_from(deliveries)
