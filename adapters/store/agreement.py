@@ -288,7 +288,9 @@ def _releases_the_same(row: Any, entry: ReleasedEntry) -> bool:
     """The same purpose, view, basis and newer version and, in full, message and content."""
     if (row.purpose, row.view) != (entry.purpose, entry.view):
         return False
-    if (row.record is None) != (entry.standing is None):
+    # An erased message is no version of anything any more.
+    is_open = row.content_salt is not None
+    if is_open and (row.record is None) != (entry.standing is None):
         return False
     if entry.origin is None and row.superseded_by != entry.superseded_by:
         return False

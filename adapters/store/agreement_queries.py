@@ -62,7 +62,7 @@ BODIES = ByKeys(
 DELIVERIES = ByKeys(
     deliveries.c.delivery_id,
     lambda among: (
-        select(deliveries, decisions.c.record)
+        select(deliveries, decisions.c.record, decisions.c.content_salt)
         .outerjoin(
             decisions,
             (decisions.c.message_id == deliveries.c.message_id)
