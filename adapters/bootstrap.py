@@ -24,6 +24,7 @@ from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
+from exchange.answering_recalls import RecallDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
@@ -65,6 +66,7 @@ class Exchange:
     intake: Intake
     relay: Relay
     acknowledgements: AcknowledgementDesk
+    recalls: RecallDesk
     admissions: Admissions
     broker: RabbitConnection | None = None
 
@@ -171,6 +173,9 @@ def compose(
             views=views,
         ),
         acknowledgements=AcknowledgementDesk(
+            clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        recalls=RecallDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),

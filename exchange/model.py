@@ -182,7 +182,11 @@ class Entitlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The exchange takes custody; `entitlements` is empty only for consents."""
+    """The exchange takes custody.
+
+    `entitlements` is empty only for consents, and for the withdrawal of a record that somebody has
+    and nobody may see any more.
+    """
 
     opened: OpenedMessage
     at: datetime

@@ -35,7 +35,7 @@ from exchange.model import (
     Subject,
 )
 from exchange.ports import RecordedBatch, TreeHead
-from exchange.recalls import deadline_of, recalled_by
+from exchange.recalls import deadline_of, recalled_by, takes_back
 from exchange.record_versions import Succession, succession_of
 from exchange.releasing import Releasing, StoredRecord
 from exchange.subjects import SubjectVault
@@ -165,6 +165,8 @@ class Recording:
                 standing=succession.standing,
             )
         )
+        may_recall = takes_back(opened, self._facts)
+        was_joined = len(self._facts.known_subjects(opened.subject_tokens)) > 1
         subject = self._subject_of(opened, vault)
         # Before its deliveries are let out: they say whether it is the newest.
         self._enter_version(opened, succession, subject.subject_id, index)
@@ -176,7 +178,10 @@ class Recording:
             on_file = ConsentOnFile(statement=statement, basis=own_basis)
             self._consents.append((subject.subject_id, on_file))
             self._facts.consents.setdefault(subject.subject_id, []).append(on_file)
-        self._recall_what_lost_its_basis(opened, subject.subject_id, index)
+        if may_recall:
+            self._recall_what_lost_its_basis(
+                opened, subject.subject_id, index, was_joined=was_joined
+            )
         accepted = _Accepted(subject, content, salt, index)
         for entitlement in decision.entitlements:
             self._deliver(opened, entitlement, accepted)
@@ -373,14 +378,15 @@ class Recording:
         self._touched.add(pending.subscriber)
 
     def _recall_what_lost_its_basis(
-        self, opened: OpenedMessage, subject_id: str, index: int
+        self, opened: OpenedMessage, subject_id: str, index: int, *, was_joined: bool
     ) -> None:
         """Everybody who received, and may not have it any more, is told; nobody else is."""
         standing = self._facts.disclosed.get(subject_id)
         if not standing:
             return
         deadline = deadline_of(self._policies, opened.jurisdiction, self.at)
-        for disclosed, cause in list(recalled_by(opened, standing, self.releasing.again)):
+        recalled = recalled_by(opened, standing, self.releasing.again, was_joined=was_joined)
+        for disclosed, cause in list(recalled):
             standing.remove(disclosed)
             self.recall(
                 disclosed,
@@ -408,7 +414,12 @@ class Recording:
         # Decided a moment ago, under this very lock, on the same facts.
         entitlement = replace(entitlement, basis=pending.basis)
         record = StoredRecord(accepted.subject, lambda: opened.message.bundle)
-        self._new.append(self.releasing.let_out(pending, entitlement, record))
+        released = self.releasing.let_out(pending, entitlement, record)
+        self._new.append(released)
+        if released.state == "released":
+            # A later message of this batch may take it back.
+            shown = self._facts.disclosed.setdefault(accepted.subject.subject_id, [])
+            shown.append(Disclosed(pending=released.pending, entry_index=released.entry_index))
 
     def _pending(
         self, opened: OpenedMessage, entitlement: Entitlement, accepted: _Accepted

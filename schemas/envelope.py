@@ -21,6 +21,7 @@ SIGNATURE_HEADER: Final = "x-jws-signature"
 
 FHIR_JSON: Final = "application/fhir+json"
 ACKNOWLEDGEMENT: Final = "application/vnd.bhx.acknowledgement+json"
+CESSATION: Final = "application/vnd.bhx.cessation+json"
 POLICY: Final = "application/vnd.bhx.policy+json"
 
 MAX_CHARACTERS: Final = 4_096

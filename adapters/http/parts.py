@@ -5,6 +5,7 @@ from typing import Protocol
 from adapters.key_files import ExchangeKeys
 from adapters.settings import Settings
 from exchange.acknowledging import AcknowledgementDesk
+from exchange.answering_recalls import RecallDesk
 from exchange.directory_cache import DirectoryCache
 from exchange.intake import Intake
 from exchange.ports import Clock, Store
@@ -63,6 +64,10 @@ class Parts(Protocol):
     @property
     def acknowledgements(self) -> AcknowledgementDesk:
         """Where subscribers' acknowledgements are recorded."""
+
+    @property
+    def recalls(self) -> RecallDesk:
+        """Where subscribers' answers to recalls are recorded."""
 
     @property
     def broker(self) -> Broker | None:

@@ -43,11 +43,11 @@ from adapters.store.agreement_queries import (
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
-from exchange.acknowledging import statement_digest
 from exchange.commitment import commitment_to
 from exchange.errors import IntegrityBroken
 from exchange.model import SealedBody, Subject
 from exchange.subjects import SubjectVault
+from exchange.subscriber_statements import statement_digest
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tile_paths import TILE_WIDTH, tile_path
 from exchange.trail.tiles import TileId, grow

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Insert, Table, bindparam, insert, or_, select, update
+from sqlalchemy import Insert, Table, Text, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Kind, Statements
@@ -112,7 +112,11 @@ _ANSWER = (
     .where(
         deliveries.c.delivery_id == bindparam("notice"),
         deliveries.c.state == "recalled",
-        deliveries.c.answer.is_(None),
+        # A stronger answer may follow; `exchange.answering_recalls` says which is.
+        or_(
+            deliveries.c.answer.is_(None),
+            and_(deliveries.c.answer == "ceased", bindparam("its_answer", type_=Text) == "deleted"),
+        ),
     )
     .values(answer=bindparam("its_answer"), answered_entry=bindparam("its_entry"))
 )

@@ -58,7 +58,7 @@ class DeliveryRules:
         self._numbering: dict[str, Numbering] = defaultdict(Numbering)
         self._outcomes: dict[str, tuple[str, str]] = {}
         self._recalled: set[str] = set()
-        self._answered: set[str] = set()
+        self._answered: dict[str, str] = {}
         self._policies: set[str] = set()
         self._grants: dict[str, tuple[str, str]] = {}
 
@@ -194,13 +194,16 @@ class DeliveryRules:
             self._find(index, "names no earlier accepted entry as its cause")
 
     def _check_answer(self, index: int, entry: RecallAnsweredEntry) -> None:
-        """13. Only the recipient of a notice answers it, and once."""
+        """13. Only the recipient of a notice answers it, once; `deleted` may follow `ceased`."""
         asked = (entry.subscriber, "recalled")
         if any(self._outcomes.get(notice) != asked for notice in entry.notices):
             self._find(index, "answers a recall that did not go to its subscriber")
-        if not self._answered.isdisjoint(entry.notices):
+        if len(set(entry.notices)) != len(entry.notices):
+            self._find(index, "answers a recall twice")
+        says_more = {None, "ceased"} if entry.answer == "deleted" else {None}
+        if any(self._answered.get(notice) not in says_more for notice in entry.notices):
             self._find(index, "answers a recall that was answered before")
-        self._answered.update(entry.notices)
+        self._answered.update(dict.fromkeys(entry.notices, entry.answer))
 
     def _went_to(self, delivery: str) -> str | None:
         outcome = self._outcomes.get(delivery)

@@ -24,7 +24,8 @@ The argument, numbered here and again at the code that makes each step:
      `superseded`, and by what, exactly when its message had been replaced by then. So no older
      version was ever let out as the current one.
  12. Every recall names a delivery that was released to the same subscriber and not recalled before.
- 13. Every answer to a recall comes from the subscriber that was told, once.
+ 13. Every answer to a recall comes from the subscriber that was told, once; only `deleted` may
+     follow `ceased`.
 
 Findings name entries by index and never repeat what an entry says.
 """

@@ -147,6 +147,7 @@ async def world(controllable_rabbitmq, fresh_vhost, tmp_path):
             AcknowledgementWorker(
                 source=sources[1],
                 desk=exchange.acknowledgements,
+                recalls=exchange.recalls,
             ),
         ]
         tasks = [asyncio.create_task(one.run()) for one in workers]
