@@ -244,6 +244,23 @@ class DeliveryRow:
     answer: RecallAnswer | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A notice of recall as it stands.
+
+    Attributes:
+        row: its delivery.
+        issued_at: when it was let out, by its trail entry; None while it waits.
+        is_sent: whether it left for its recipient, or lies where that fetches it.
+        answered_entry: trail index of the answer that stands.
+    """
+
+    row: DeliveryRow
+    issued_at: datetime | None
+    is_sent: bool
+    answered_entry: int | None
+
+
 class Store(Protocol):
     """Everything durable. All methods raise `Unavailable` when the database gives no answer."""
 
@@ -285,6 +302,20 @@ class Store(Protocol):
 
     async def subscribers_with_room(self, windows: Mapping[str, int]) -> Sequence[str]:
         """Subscribers that have waiting deliveries and fewer in flight than their window."""
+
+    async def notices(
+        self, *, after: str, limit: int, overdue_at: datetime | None = None
+    ) -> Sequence[Notice]:
+        """Notices of recall whose ids come after that one, in the order of their ids.
+
+        Args:
+            after: id of the last notice one has; empty at the beginning.
+            limit: the most to return.
+            overdue_at: only those unanswered whose deadline was before this.
+        """
+
+    async def overdue_recalls(self, at: datetime) -> int:
+        """How many notices of recall are unanswered whose deadline was before that time."""
 
     async def statement(self, digest: str) -> tuple[bytes, str] | None:
         """Body and detached JWS of the signed acknowledgement of that digest."""

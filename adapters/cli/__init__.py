@@ -17,6 +17,7 @@ from adapters.cli.participant import participant
 from adapters.cli.policy import policy
 from adapters.cli.publish import publish
 from adapters.cli.rabbitmq import rabbitmq
+from adapters.cli.recalls import recalls
 from adapters.cli.serve import serve
 from adapters.cli.subscribe import subscribe
 from adapters.cli.validate import validate
@@ -63,5 +64,6 @@ app.add_typer(key, name="key", rich_help_panel="For everybody")
 app.command(rich_help_panel="For the operator of an exchange")(serve)
 app.add_typer(participant, name="participant", rich_help_panel="For the operator of an exchange")
 app.add_typer(policy, name="policy", rich_help_panel="For the operator of an exchange")
+app.command(rich_help_panel="For the operator of an exchange")(recalls)
 app.add_typer(rabbitmq, name="rabbitmq", rich_help_panel="For the operator of an exchange")
 app.command(rich_help_panel="For the operator of an exchange")(bench)

@@ -11,6 +11,7 @@ from adapters.http.directory import directory_routes
 from adapters.http.messages import message_routes
 from adapters.http.operations import Readiness, operation_routes, readiness_of
 from adapters.http.parts import Parts
+from adapters.http.recalls import recall_routes
 from adapters.http.tokens import AccessTokens
 from adapters.http.trail import trail_routes
 from adapters.http.watching import WatchedRequests
@@ -54,6 +55,7 @@ def create_app(
     for router in (
         message_routes(parts, tokens, counted),
         delivery_routes(parts, tokens),
+        recall_routes(parts, tokens),
         directory_routes(parts, tokens),
         # Before the public trail: /trail/tile/entries is no level of tiles.
         audit_routes(parts, tokens),

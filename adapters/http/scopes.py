@@ -11,8 +11,8 @@ PARTICIPANTS = "system/participants.r"
 SCOPES = {
     RECEIPTS: "Read the receipts of one's own messages.",
     DELIVERIES: "Read one's own deliveries.",
-    ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries.",
-    TRAIL: "Read the entries of the trail.",
+    ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries, and answer recalls of them.",
+    TRAIL: "Read the entries of the trail, and how recalls stand.",
     PARTICIPANTS: "Read the directory; every participant may.",
 }
 

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.store.agreement_queries import (
+    ANSWERED,
     BODIES,
     DECIDED,
     DECISIONS,
@@ -55,10 +56,12 @@ from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
     ParticipantEntry,
+    RecallAnsweredEntry,
     RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
     WithheldEntry,
+    entry_time,
     read_entry,
 )
 from schemas.violation import SchemaViolation
@@ -92,6 +95,7 @@ class _Comparison:
         self._documents: dict[str, tuple[int, str]] = {}
         self._decided = 0
         self._let_out = 0
+        self._answered = 0
 
     async def run(self) -> None:
         head = await self._statements.rows(HEAD)
@@ -142,6 +146,9 @@ class _Comparison:
         )
         await self._compare_acknowledgements(
             {n: e for n, e in entries.items() if isinstance(e, AcknowledgedEntry)}
+        )
+        await self._compare_answers(
+            {n: e for n, e in entries.items() if isinstance(e, RecallAnsweredEntry)}
         )
         for index, entry in entries.items():
             if isinstance(entry, ParticipantEntry):
@@ -230,6 +237,22 @@ class _Comparison:
             if any(marks.get(one, index) != index for one in entry.deliveries):
                 self._find(f"A delivery acknowledged by entry {index} is not marked so.")
 
+    async def _compare_answers(self, entries: dict[int, RecallAnsweredEntry]) -> None:
+        digests = [entry.statement for entry in entries.values()]
+        kept = {row.digest: row for row in await STATEMENTS.rows(self._statements, digests)}
+        asked = [notice for entry in entries.values() for notice in entry.notices]
+        rows = {row.delivery_id: row for row in await DELIVERIES.rows(self._statements, asked)}
+        for index, entry in entries.items():
+            row = kept.get(entry.statement)
+            if row is None or statement_digest(row.body, row.signature) != entry.statement:
+                self._find(f"The signed answer of entry {index} is missing or changed.")
+            for notice in entry.notices:
+                marked = rows.get(notice)
+                stands = marked and (marked.answered_entry, marked.answer)
+                self._answered += stands == (index, entry.answer)
+                if stands != (index, entry.answer) and not _is_followed(index, entry, marked):
+                    self._find(f"A recall answered by entry {index} is not marked so.")
+
     def _compare_directory(self, documents: dict[str, str]) -> None:
         for participant, (index, digest) in self._documents.items():
             document = documents.get(participant)
@@ -241,11 +264,14 @@ class _Comparison:
     async def _compare_numbers(self, size: int) -> None:
         [[decided]] = await self._statements.rows(DECIDED, {"size": size})
         [[let_out]] = await self._statements.rows(LET_OUT, {"size": size})
+        [[answered]] = await self._statements.rows(ANSWERED, {"size": size})
         [[miscounted]] = await self._statements.rows(MISCOUNTED)
         if decided > self._decided:
             self._find("There are decisions that no entry made.")
         if let_out > self._let_out:
             self._find("There are deliveries let out that no entry released or withheld.")
+        if answered > self._answered:
+            self._find("There are recalls marked as answered that no entry answers.")
         if miscounted:
             self._find(
                 f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
@@ -256,10 +282,24 @@ class _Comparison:
         self.findings.append(sentence)
 
 
+def _is_followed(index: int, entry: RecallAnsweredEntry, row: Any) -> bool:
+    """Whether a later, stronger answer stands in the place of this one."""
+    return (
+        entry.answer == "ceased"
+        and row is not None
+        and row.answer == "deleted"
+        and (row.answered_entry or 0) > index
+    )
+
+
 def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry | RecalledEntry) -> bool:
     """The same acceptance, purpose, view and, in full, message and content."""
     if isinstance(entry, RecalledEntry):
-        return bool((row.recalls, row.cause) == (entry.recalls, entry.cause))
+        stored = (row.recalls, row.cause, row.deadline and entry_time(row.deadline))
+        return bool(
+            stored == (entry.recalls, entry.cause, entry.deadline)
+            and entry.because in {None, row.because}
+        )
     if entry.accepted is not None and row.accepted_entry != entry.accepted:
         return False
     if isinstance(entry, WithheldEntry):

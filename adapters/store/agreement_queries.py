@@ -8,6 +8,7 @@ from adapters.store.tables import (
     checkpoints,
     decisions,
     deliveries,
+    is_notice,
     is_pending,
     outboxes,
     participants,
@@ -21,6 +22,7 @@ LEADING_TO_ENTRIES = (
     decisions.c.entry_index,
     deliveries.c.entry_index,
     deliveries.c.acknowledged_entry,
+    deliveries.c.answered_entry,
 )
 #: One statement, so one snapshot: what was recorded later is not looked at.
 HEAD = (
@@ -63,6 +65,11 @@ LET_OUT = (
     select(func.count())
     .select_from(deliveries)
     .where(~is_pending, deliveries.c.entry_index < bindparam("size"))
+)
+ANSWERED = (
+    select(func.count())
+    .select_from(deliveries)
+    .where(is_notice, deliveries.c.answered_entry < bindparam("size"))
 )
 _PROVEN_BY = union(select(decisions.c.tree_size), select(deliveries.c.tree_size)).subquery()
 LACKING_CHECKPOINTS = (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,10 +26,11 @@ from exchange.model import (
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow
+from exchange.ports import DeliveryRow, Notice
 from schemas.consent.statement import ConsentStatement
 from schemas.participant import Participant
 from schemas.policy import Policy
+from schemas.trail_entry import read_entry
 from schemas.violation import Problem, Severity
 
 #: Deliveries with the salt that opens their content, and their record; one place to erase both.
@@ -290,6 +292,19 @@ def read_delivery(row: Row[Any]) -> DeliveryRow:
         acknowledged=row.acknowledged_entry is not None,
         content_salt=row.content_salt,
         answer=row.answer,
+    )
+
+
+def read_notice(row: Row[Any]) -> Notice:
+    """The notice of recall of a row of `SELECT_DELIVERIES` with its entry and whether it waits."""
+    issued_at = None
+    if row.entry is not None:
+        issued_at = datetime.fromisoformat(read_entry(row.entry).time)
+    return Notice(
+        row=read_delivery(row),
+        issued_at=issued_at,
+        is_sent=row.state != "pending" and row.released_at is None,
+        answered_entry=row.answered_entry,
     )
 
 

@@ -10,8 +10,10 @@ from sqlalchemy import (
     Executable,
     Row,
     Select,
+    and_,
     bindparam,
     delete,
+    func,
     select,
     true,
     union,
@@ -22,13 +24,20 @@ from adapters.store.database import Database
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
-from adapters.store.rows import SELECT_DELIVERIES, read_decision, read_delivery, read_participants
+from adapters.store.rows import (
+    SELECT_DELIVERIES,
+    read_decision,
+    read_delivery,
+    read_notice,
+    read_participants,
+)
 from adapters.store.sealed import read_bodies, read_views
 from adapters.store.tables import (
     acknowledgements,
     checkpoints,
     decisions,
     deliveries,
+    is_notice,
     is_pending,
     logins,
     outboxes,
@@ -40,7 +49,7 @@ from adapters.store.tables import (
 )
 from exchange.errors import IntegrityBroken
 from exchange.model import MessageIdentity, SealedBody, SealedView, StandingDecision, Subject
-from exchange.ports import DeliveryRow
+from exchange.ports import DeliveryRow, Notice
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
 
@@ -78,6 +87,19 @@ _MARK_SENT = ByKeys(
         unsent.c.entry_index.in_(select(deliveries.c.entry_index).where(among))
     ),
 )
+_IS_OVERDUE = and_(
+    is_notice, deliveries.c.answer.is_(None), deliveries.c.deadline < bindparam("overdue_at")
+)
+_NOTICES = (
+    SELECT_DELIVERIES.add_columns(trail_entries.c.entry, unsent.c.released_at)
+    .outerjoin(trail_entries, trail_entries.c.idx == deliveries.c.entry_index)
+    .outerjoin(unsent, unsent.c.entry_index == deliveries.c.entry_index)
+    .where(is_notice, deliveries.c.delivery_id > bindparam("after"))
+    .order_by(deliveries.c.delivery_id)
+    .limit(bindparam("most"))
+)
+_OVERDUE_NOTICES = _NOTICES.where(_IS_OVERDUE)
+_OVERDUE = select(func.count().label("number")).select_from(deliveries).where(_IS_OVERDUE)
 _WAITING_SUBSCRIBERS = select(outboxes.c.subscriber, outboxes.c.in_flight).where(
     outboxes.c.waiting > 0
 )
@@ -233,6 +255,22 @@ class SqlStore:
             for row in await self._rows(_WAITING_SUBSCRIBERS)
             if row.in_flight < windows.get(row.subscriber, 0)
         )
+
+    async def notices(
+        self, *, after: str, limit: int, overdue_at: datetime | None = None
+    ) -> Sequence[Notice]:
+        """Notices of recall whose ids come after that one, in the order of their ids."""
+        asked: dict[str, Any] = {"after": after, "most": limit}
+        if overdue_at is None:
+            rows = await self._rows(_NOTICES, **asked)
+        else:
+            rows = await self._rows(_OVERDUE_NOTICES, overdue_at=overdue_at, **asked)
+        return [read_notice(row) for row in rows]
+
+    async def overdue_recalls(self, at: datetime) -> int:
+        """How many notices of recall are unanswered whose deadline was before that time."""
+        [row] = await self._rows(_OVERDUE, overdue_at=at)
+        return int(row.number)
 
     async def statement(self, digest: str) -> tuple[bytes, str] | None:
         """Body and detached JWS of the signed acknowledgement of that digest."""

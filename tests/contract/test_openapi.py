@@ -37,7 +37,9 @@ expected-statuses = ["400", "401", "403", "404", "405", "413", "415", "422"]
 
 # What no schema can promise: that a signature holds.
 [[operations]]
-include-path = ["/fhir/$process-message", "/acknowledgements", "/auth/token"]
+include-path = [
+    "/fhir/$process-message", "/acknowledgements", "/recalls/answers", "/auth/token",
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "422"]
 
 # Waiting half a minute is tested elsewhere.
