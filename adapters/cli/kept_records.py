@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exchange.errors import ConfigurationError
-from exchange.model import RecallAnswer
 
 if TYPE_CHECKING:
     from adapters.clients.verified_delivery import VerifiedDelivery
+    from exchange.model import RecallAnswer
     from schemas.trail_entry import RecalledEntry
 
 
@@ -54,7 +54,7 @@ def keep_record(folder: Path, delivery: "VerifiedDelivery") -> str:
     return str(folder / (f"{name}.proof.json" if delivery.body is None else f"{name}.json"))
 
 
-def forget_record(folder: Path, notice: "RecalledEntry", answer: RecallAnswer) -> bool:
+def forget_record(folder: Path, notice: "RecalledEntry", answer: "RecallAnswer") -> bool:
     """Delete, or put aside, the record that a notice recalls; whether it was kept here at all.
 
     When this returns it is durable. Doing it again is safe, and tells the same.
@@ -89,7 +89,7 @@ def _overwrite(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _mark_recalled(proof: Path, notice: "RecalledEntry", answer: RecallAnswer) -> None:
+def _mark_recalled(proof: Path, notice: "RecalledEntry", answer: "RecallAnswer") -> None:
     kept = json.loads(proof.read_bytes())
     # The salt opens the commitment and the signature fits the record only: either would tell
     # somebody who guesses that the guess is right.

@@ -27,12 +27,12 @@ from adapters.cli.exchange_access import (
 from adapters.cli.kept_records import forget_record, keep_record, make_private_folder
 from adapters.cli.participant_document import read_document
 from exchange.errors import ConfigurationError
-from exchange.model import RecallAnswer
 
 if TYPE_CHECKING:
     from adapters.clients.errors import UnprovenDelivery
     from adapters.clients.subscriber import OnRecall, Subscriber
     from adapters.clients.verified_delivery import VerifiedDelivery
+    from exchange.model import RecallAnswer
     from schemas.trail_entry import RecalledEntry
 
 
@@ -50,7 +50,7 @@ class ElsewhereChoice(StrEnum):
     CEASED = "ceased"
 
     @property
-    def answer(self) -> RecallAnswer:
+    def answer(self) -> "RecallAnswer":
         """The word that is signed."""
         return "deleted" if self is ElsewhereChoice.DELETED else "ceased"
 
@@ -69,7 +69,7 @@ class _Wish:
     follow: bool
     keep: Callable[["VerifiedDelivery"], dict[str, Any]]
     forget: "OnRecall"
-    elsewhere: RecallAnswer | None
+    elsewhere: "RecallAnswer | None"
 
 
 @dataclass(slots=True)
@@ -195,7 +195,7 @@ def _forgetting(
     """What is done about a notice; without --out nothing was kept that could be forgotten."""
     answer: RecallAnswer = "deleted" if on_recall is OnRecallChoice.DELETE else "ceased"
 
-    def forget(notice: "RecalledEntry", was_received: bool) -> RecallAnswer | None:
+    def forget(notice: "RecalledEntry", was_received: bool) -> "RecallAnswer | None":
         if out is None or forget_record(out, notice, answer) or not was_received:
             return answer
         return None if elsewhere is None else elsewhere.answer
