@@ -25,6 +25,7 @@ from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
 from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
@@ -67,6 +68,7 @@ class Exchange:
     relay: Relay
     acknowledgements: AcknowledgementDesk
     recalls: RecallDesk
+    break_glass: BreakGlassDesk
     admissions: Admissions
     broker: RabbitConnection | None = None
 
@@ -177,6 +179,16 @@ def compose(
         ),
         recalls=RecallDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        break_glass=BreakGlassDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            signer=signer,
+            origin=origin,
+            proofs=proofs,
+            dispatcher=dispatcher,
+            policies=policies,
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
         broker=broker,

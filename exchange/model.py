@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from schemas.break_glass import ReviewOutcome
 from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
 from schemas.record_traits import RecordTraits
@@ -419,6 +420,27 @@ class Erasure:
     cause: Literal["request", "retention", "restored"]
     subject_ids: tuple[SubjectId, ...]
     messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Broken glass: one participant sees one traveller's records, for a while.
+
+    Attributes:
+        reason: a word of the closed list.
+        approver: the second participant who agreed, where one did.
+        until: nothing is let out after this.
+        outcome: what a reviewer found; None while nobody looked.
+    """
+
+    grant_id: str
+    participant: ParticipantId
+    subject_id: SubjectId
+    reason: str
+    approver: ParticipantId | None
+    opened_at: datetime
+    until: datetime
+    outcome: ReviewOutcome | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
     Erasure,
+    Grant,
     MessageIdentity,
     NewestVersion,
     Outbox,
@@ -26,6 +27,7 @@ from exchange.model import (
     Subject,
 )
 from exchange.trail.tiles import TileId
+from schemas.break_glass import ReviewOutcome
 from schemas.participant import Participant
 from schemas.policy import Policy
 
@@ -141,6 +143,8 @@ class RecordedBatch:
         participants: directory documents as they now are.
         answers: `(notice id, answer, trail index)` of recalls that were answered.
         erasures: what is destroyed in the same transaction.
+        grants: broken glass, each with the trail index that says so.
+        reviews: `(grant id, outcome, trail index)` of those looked at.
         policies: versions adopted, each with its exact bytes and the trail index that says so.
     """
 
@@ -167,6 +171,8 @@ class RecordedBatch:
     answers: Sequence[tuple[str, RecallAnswer, int]] = ()
     erasures: Sequence[Erasure] = ()
     policies: Sequence[tuple[Policy, bytes, int]] = ()
+    grants: Sequence[tuple[Grant, int]] = ()
+    reviews: Sequence[tuple[str, ReviewOutcome, int]] = ()
 
 
 class LockedTrail(Protocol):
@@ -205,6 +211,12 @@ class LockedTrail(Protocol):
         Deliveries of subjects merged into one of these count as its own.
         """
 
+    async def records_about(self, subject_ids: Sequence[str]) -> Sequence["RecordOnFile"]:
+        """Every version of every record about these travellers whose body is still kept."""
+
+    async def grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
+        """Those of these grants that exist."""
+
     async def sealed_bodies(
         self, identities: Sequence[MessageIdentity]
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
@@ -242,6 +254,20 @@ class DeliveryRow:
     acknowledged: bool
     content_salt: bytes | None = field(repr=False)
     answer: RecallAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOnFile:
+    """A record that is kept.
+
+    Attributes:
+        pending: one of its deliveries, whose own id, number and recipient mean nothing here.
+        subject: whose key seals the body.
+    """
+
+    pending: PendingDelivery
+    subject: Subject
+    sealed: SealedBody = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +339,9 @@ class Store(Protocol):
             limit: the most to return.
             overdue_at: only those unanswered whose deadline was before this.
         """
+
+    async def grants(self, *, only_unreviewed: bool = False) -> Sequence[Grant]:
+        """Broken glass, in the order of its trail entries."""
 
     async def overdue_recalls(self, at: datetime) -> int:
         """How many notices of recall are unanswered whose deadline was before that time."""

@@ -16,11 +16,13 @@ from exchange.commitment import commitment_to, new_salt
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
+    BreakGlassBasis,
     ConsentBasis,
     ConsentOnFile,
     Disclosed,
     Entitlement,
     Erasure,
+    Grant,
     MessageIdentity,
     NewestVersion,
     OpenedMessage,
@@ -43,9 +45,10 @@ from exchange.trail.checkpoint import Checkpoint, NoteSigner, sign_checkpoint
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tiles import grow
 from exchange.views.making import ViewMaker
+from schemas.break_glass import ReviewOutcome
 from schemas.participant import Participant
 from schemas.policy import Policy
-from schemas.trail_entry import SALT_BYTES, entry
+from schemas.trail_entry import SALT_BYTES, entry, entry_time
 
 
 class _Accepted(NamedTuple):
@@ -108,6 +111,8 @@ class Recording:
         self._versions: dict[bytes, NewestVersion] = {}
         self._answers: list[tuple[str, RecallAnswer, int]] = []
         self._erasures: list[Erasure] = []
+        self._grants: list[tuple[Grant, int]] = []
+        self._reviews: list[tuple[str, ReviewOutcome, int]] = []
         self._adopted: list[tuple[Policy, bytes, int]] = []
         self.releasing = Releasing(
             append=self.append,
@@ -269,6 +274,63 @@ class Recording:
         )
         self._answers.extend((notice, answer, index) for notice in notices)
 
+    def break_glass(
+        self,
+        grant: Grant,
+        records: Sequence[tuple[PendingDelivery, StoredRecord]],
+        statements: Sequence[tuple[str, ReceivedMessage]],
+    ) -> None:
+        """Enter that somebody broke the glass, and let these records out to them.
+
+        What does not fit the window waits, and goes nowhere once the grant's time is over.
+
+        Args:
+            grant: who, about whom, why, until when.
+            records: what is to be seen, each in the form of a delivery of it.
+            statements: the signed request and, if there is one, the signed approval, each by the
+                digest that the entry names.
+        """
+        self._statements.extend(statements)
+        digests = dict(zip(("statement", "approval"), (one for one, _ in statements), strict=False))
+        index = self.append(
+            "break-glass-opened",
+            grant=grant.grant_id,
+            participant=grant.participant,
+            reason=grant.reason,
+            until=entry_time(grant.until),
+            **({} if grant.approver is None else {"approver": grant.approver}),
+            **digests,
+        )
+        self._grants.append((grant, index))
+        outbox = self._facts.outbox(grant.participant)
+        self._touched.add(grant.participant)
+        for found, record in records:
+            outbox.last_number += 1
+            pending = replace(
+                found,
+                delivery_id=uuid.uuid4().hex,
+                subscriber=grant.participant,
+                number=outbox.last_number,
+                basis=BreakGlassBasis(grant=grant.grant_id),
+                view="full",
+                until=grant.until,
+                recall=None,
+            )
+            window = self._windows.get(grant.participant, 0)
+            if outbox.waiting or outbox.in_flight >= window:
+                outbox.waiting += 1
+                self._new.append(pending)
+            else:
+                entitlement = self.releasing.again(pending)
+                self._new.append(self.releasing.let_out(pending, entitlement, record))
+
+    def review_glass(self, grant: Grant, reviewer: str, outcome: ReviewOutcome) -> None:
+        """Enter what somebody else found who looked at a grant."""
+        index = self.append(
+            "break-glass-reviewed", grant=grant.grant_id, reviewer=reviewer, outcome=outcome
+        )
+        self._reviews.append((grant.grant_id, outcome, index))
+
     def adopt(self, policy: Policy, body: bytes) -> None:
         """From now on decisions are made by this version too; its leaf comes before them."""
         index = self.append(
@@ -336,6 +398,8 @@ class Recording:
             answers=self._answers,
             erasures=self._erasures,
             policies=self._adopted,
+            grants=self._grants,
+            reviews=self._reviews,
         )
 
     def _enter_decision(self, decision: StandingDecision) -> None:

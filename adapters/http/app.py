@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from adapters.http.access import access_routes
 from adapters.http.answers import add_error_answers
 from adapters.http.audit import audit_routes
+from adapters.http.break_glass import break_glass_routes
 from adapters.http.capability import software_version
 from adapters.http.deliveries import delivery_routes
 from adapters.http.directory import directory_routes
@@ -56,6 +57,7 @@ def create_app(
         message_routes(parts, tokens, counted),
         delivery_routes(parts, tokens),
         recall_routes(parts, tokens),
+        break_glass_routes(parts, tokens),
         directory_routes(parts, tokens),
         # Before the public trail: /trail/tile/entries is no level of tiles.
         audit_routes(parts, tokens),

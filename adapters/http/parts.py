@@ -6,6 +6,7 @@ from adapters.key_files import ExchangeKeys
 from adapters.settings import Settings
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.directory_cache import DirectoryCache
 from exchange.intake import Intake
 from exchange.ports import Clock, Store
@@ -68,6 +69,10 @@ class Parts(Protocol):
     @property
     def recalls(self) -> RecallDesk:
         """Where subscribers' answers to recalls are recorded."""
+
+    @property
+    def break_glass(self) -> BreakGlassDesk:
+        """Where the glass is broken."""
 
     @property
     def broker(self) -> Broker | None:

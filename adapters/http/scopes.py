@@ -5,6 +5,7 @@ from schemas.participant import Participant, Role
 RECEIPTS = "system/receipts.r"
 DELIVERIES = "system/deliveries.r"
 ACKNOWLEDGEMENTS = "system/acknowledgements.c"
+BREAK_GLASS = "system/break-glass.c"
 TRAIL = "system/trail.r"
 PARTICIPANTS = "system/participants.r"
 
@@ -12,13 +13,14 @@ SCOPES = {
     RECEIPTS: "Read the receipts of one's own messages.",
     DELIVERIES: "Read one's own deliveries.",
     ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries, and answer recalls of them.",
+    BREAK_GLASS: "Break the glass, where a policy names the participant.",
     TRAIL: "Read the entries of the trail, and how recalls stand.",
     PARTICIPANTS: "Read the directory; every participant may.",
 }
 
 _OF_ROLE: dict[Role, tuple[str, ...]] = {
     "publisher": (RECEIPTS,),
-    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS),
+    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS, BREAK_GLASS),
     "auditor": (TRAIL,),
     "operator": (),
     "witness": (),

@@ -8,6 +8,7 @@ from sqlalchemy import Insert, Table, Text, and_, bindparam, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Kind, Statements
+from adapters.store.grants import REVIEW, grant_values
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     basis_values,
@@ -26,6 +27,7 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    grants,
     is_pending,
     outboxes,
     participants,
@@ -161,6 +163,10 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
                 _ANSWER, {"notice": notice, "its_answer": answer, "its_entry": index}
             )
         _require_all(answered, len(batch.answers))
+    await _add(statements, grants, [grant_values(*one) for one in batch.grants])
+    for grant_id, outcome, index in batch.reviews:
+        asked = {"reviewed": grant_id, "its_outcome": outcome, "its_entry": index}
+        _require_all(await statements.change(REVIEW, asked), 1)
     await _add(statements, policies, [policy_values(*one) for one in batch.policies])
     for merged, survivor in batch.merges:
         for statement in _MERGES:
@@ -351,5 +357,6 @@ _INSERTS: Mapping[Table, Insert] = {
         acknowledgements,
         sealed_views,
         policies,
+        grants,
     )
 }

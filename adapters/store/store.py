@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Database
+from adapters.store.grants import SELECT_GRANTS, SELECT_UNREVIEWED, read_grant
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
@@ -48,7 +49,7 @@ from adapters.store.tables import (
     unsent,
 )
 from exchange.errors import IntegrityBroken
-from exchange.model import MessageIdentity, SealedBody, SealedView, StandingDecision, Subject
+from exchange.model import Grant, MessageIdentity, SealedBody, SealedView, StandingDecision, Subject
 from exchange.ports import DeliveryRow, Notice
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
@@ -266,6 +267,11 @@ class SqlStore:
         else:
             rows = await self._rows(_OVERDUE_NOTICES, overdue_at=overdue_at, **asked)
         return [read_notice(row) for row in rows]
+
+    async def grants(self, *, only_unreviewed: bool = False) -> Sequence[Grant]:
+        """Broken glass, in the order of its trail entries."""
+        statement = SELECT_UNREVIEWED if only_unreviewed else SELECT_GRANTS
+        return [read_grant(row) for row in await self._rows(statement)]
 
     async def overdue_recalls(self, at: datetime) -> int:
         """How many notices of recall are unanswered whose deadline was before that time."""

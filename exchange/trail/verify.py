@@ -26,6 +26,8 @@ The argument, numbered here and again at the code that makes each step:
  12. Every recall names a delivery that was released to the same subscriber and not recalled before.
  13. Every answer to a recall comes from the subscriber that was told, once; only `deleted` may
      follow `ceased`.
+ 14. Every broken glass was opened once and, if approved, by another; who reviewed it, once, neither
+     opened nor approved it.
 
 Findings name entries by index and never repeat what an entry says.
 """
