@@ -26,6 +26,8 @@ from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
 from exchange.adopting import PolicyDesk
+from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
@@ -73,6 +75,8 @@ class Exchange:
     intake: Intake
     relay: Relay
     acknowledgements: AcknowledgementDesk
+    recalls: RecallDesk
+    break_glass: BreakGlassDesk
     admissions: Admissions
     policies: PolicyDesk
     previews: PreviewDesk
@@ -194,6 +198,19 @@ def compose(
         ),
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        recalls=RecallDesk(
+            clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        break_glass=BreakGlassDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            signer=signer,
+            origin=origin,
+            proofs=proofs,
+            dispatcher=dispatcher,
+            policies=policies,
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
         previews=PreviewDesk(

@@ -93,6 +93,7 @@ async def parts_for(exchange: Exchange, metrics: Metrics) -> AsyncIterator[list[
             acknowledgements = AcknowledgementWorker(
                 source=source,
                 desk=exchange.acknowledgements,
+                recalls=exchange.recalls,
                 observe_bug=metrics.observe_bug,
             )
             parts.append(Part("acknowledgements", acknowledgements.run, acknowledgements.stop))

@@ -20,6 +20,7 @@ from adapters.cli.participant import participant
 from adapters.cli.policy import policy
 from adapters.cli.publish import publish
 from adapters.cli.rabbitmq import rabbitmq
+from adapters.cli.recalls import recalls
 from adapters.cli.retain import retain
 from adapters.cli.serve import serve
 from adapters.cli.slip import slip
@@ -73,5 +74,6 @@ app.command(rich_help_panel="For the operator of an exchange")(disclosures)
 app.command(rich_help_panel="For the operator of an exchange")(erase)
 app.command(rich_help_panel="For the operator of an exchange")(retain)
 app.add_typer(hold, name="hold", rich_help_panel="For the operator of an exchange")
+app.command(rich_help_panel="For the operator of an exchange")(recalls)
 app.add_typer(rabbitmq, name="rabbitmq", rich_help_panel="For the operator of an exchange")
 app.command(rich_help_panel="For the operator of an exchange")(bench)

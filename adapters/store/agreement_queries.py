@@ -10,6 +10,7 @@ from adapters.store.tables import (
     decisions,
     deliveries,
     holds,
+    is_notice,
     is_pending,
     outboxes,
     participants,
@@ -26,6 +27,7 @@ LEADING_TO_ENTRIES = (
     deliveries.c.acknowledged_entry,
     consents.c.basis_entry,
     record_versions.c.entry_index,
+    deliveries.c.answered_entry,
 )
 #: One statement, so one snapshot: what was recorded later is not looked at.
 HEAD = (
@@ -143,6 +145,11 @@ STRAY_VERSIONS = (
         & (decisions.c.standing == "current"),
     )
     .where(record_versions.c.entry_index < bindparam("size"), decisions.c.message_id.is_(None))
+)
+ANSWERED = (
+    select(func.count())
+    .select_from(deliveries)
+    .where(is_notice, deliveries.c.answered_entry < bindparam("size"))
 )
 _PROVEN_BY = union(select(decisions.c.tree_size), select(deliveries.c.tree_size)).subquery()
 LACKING_CHECKPOINTS = (

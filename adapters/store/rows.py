@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,10 +28,11 @@ from exchange.model import (
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow
+from exchange.ports import DeliveryRow, Notice
 from schemas.consent.statement import ConsentStatement
 from schemas.participant import Participant
 from schemas.policy import Policy
+from schemas.trail_entry import read_entry
 from schemas.violation import Problem, Severity
 
 #: Deliveries with the salt that opens their content, and their record; one place to erase both.
@@ -316,6 +318,19 @@ def hold_of(row: Row[Any]) -> Hold:
         authority=row.authority,
         placed_entry=row.placed_entry,
         lifted_entry=row.lifted_entry,
+    )
+
+
+def read_notice(row: Row[Any]) -> Notice:
+    """The notice of recall of a row of `SELECT_DELIVERIES` with its entry and whether it waits."""
+    issued_at = None
+    if row.entry is not None:
+        issued_at = datetime.fromisoformat(read_entry(row.entry).time)
+    return Notice(
+        row=read_delivery(row),
+        issued_at=issued_at,
+        is_sent=row.state != "pending" and row.released_at is None,
+        answered_entry=row.answered_entry,
     )
 
 

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Insert, Table, bindparam, insert, or_, select, update
+from sqlalchemy import Insert, Table, Text, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Kind, Statements
 from adapters.store.erasing import carry_out
+from adapters.store.grants import REVIEW, grant_values
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     basis_values,
@@ -29,6 +30,7 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    grants,
     holds,
     is_pending,
     outboxes,
@@ -117,7 +119,11 @@ _ANSWER = (
     .where(
         deliveries.c.delivery_id == bindparam("notice"),
         deliveries.c.state == "recalled",
-        deliveries.c.answer.is_(None),
+        # A stronger answer may follow; `exchange.answering_recalls` says which is.
+        or_(
+            deliveries.c.answer.is_(None),
+            and_(deliveries.c.answer == "ceased", bindparam("its_answer", type_=Text) == "deleted"),
+        ),
     )
     .values(answer=bindparam("its_answer"), answered_entry=bindparam("its_entry"))
 )
@@ -168,6 +174,10 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
                 _ANSWER, {"notice": notice, "its_answer": answer, "its_entry": index}
             )
         _require_all(answered, len(batch.answers))
+    await _add(statements, grants, [grant_values(*one) for one in batch.grants])
+    for grant_id, outcome, index in batch.reviews:
+        asked = {"reviewed": grant_id, "its_outcome": outcome, "its_entry": index}
+        _require_all(await statements.change(REVIEW, asked), 1)
     await _add(statements, policies, [policy_values(*one) for one in batch.policies])
     await _add(statements, slips, [slip_values(one) for one in batch.slips])
     for merged, survivor in batch.merges:
@@ -372,5 +382,6 @@ _INSERTS: Mapping[Table, Insert] = {
         policies,
         slips,
         holds,
+        grants,
     )
 }
