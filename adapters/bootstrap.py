@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from adapters.erasure_ledger import FileErasureLedger
 from adapters.in_process.transport import InProcessBroker
 from adapters.key_files import (
     ExchangeKeys,
@@ -25,11 +26,16 @@ from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
 from exchange.adopting import PolicyDesk
+from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
+from exchange.disclosing import DisclosureDesk
 from exchange.dispatch import Dispatcher, PrepareQueues
+from exchange.erasing import ErasureDesk
 from exchange.errors import ConfigurationError, IntegrityBroken
+from exchange.holds import HoldDesk
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
@@ -37,6 +43,8 @@ from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
+from exchange.retention import RetentionDesk
+from exchange.slips import SlipDesk
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
@@ -67,9 +75,16 @@ class Exchange:
     intake: Intake
     relay: Relay
     acknowledgements: AcknowledgementDesk
+    recalls: RecallDesk
+    break_glass: BreakGlassDesk
     admissions: Admissions
     policies: PolicyDesk
     previews: PreviewDesk
+    disclosures: DisclosureDesk
+    slips: SlipDesk
+    erasures: ErasureDesk
+    retention: RetentionDesk
+    holds: HoldDesk
     broker: RabbitConnection | None = None
 
 
@@ -114,6 +129,8 @@ async def open_exchange(
             policies=policies,
         )
         await exchange.policies.adopt(policies)
+        # Before anything is served: a restored backup must not bring back who was erased since.
+        await exchange.erasures.erase_restored()
         yield exchange
 
 
@@ -134,6 +151,8 @@ def compose(
     views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
     proofs = ProofDesk(store, vault, settings.exchange)
+
+    ledger = FileErasureLedger(settings.erasure_ledger_file)
 
     publisher, prepare_queues = _outward(broker, in_process)
     dispatcher = Dispatcher(
@@ -180,6 +199,19 @@ def compose(
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
+        recalls=RecallDesk(
+            clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        break_glass=BreakGlassDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            signer=signer,
+            origin=origin,
+            proofs=proofs,
+            dispatcher=dispatcher,
+            policies=policies,
+        ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
         previews=PreviewDesk(
             clock=clock,
@@ -190,6 +222,45 @@ def compose(
             policies=policies,
         ),
         policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
+        disclosures=DisclosureDesk(
+            clock=clock,
+            store=store,
+            vault=vault,
+            directory=directory,
+            proofs=proofs,
+            signer=signer,
+            origin=origin,
+            exchange=settings.exchange,
+        ),
+        slips=SlipDesk(
+            clock=clock,
+            store=store,
+            signer=signer,
+            origin=origin,
+            base_url=settings.base_url,
+            valid_for=timedelta(days=settings.slip_days),
+        ),
+        erasures=ErasureDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            vault=vault,
+            signer=signer,
+            origin=origin,
+            ledger=ledger,
+            policies=policies,
+        ),
+        retention=RetentionDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            vault=vault,
+            signer=signer,
+            origin=origin,
+            ledger=ledger,
+            policies=policies,
+        ),
+        holds=HoldDesk(clock=clock, store=store, vault=vault, signer=signer, origin=origin),
         broker=broker,
     )
 

@@ -193,7 +193,7 @@ def _decided(
     from adapters.cli.own_store import own_exchange
 
     async def asked() -> "Preview":
-        async with own_exchange(data, database, policies=policies) as exchange:
+        async with own_exchange(data, database, policies=policies, with_policies=True) as exchange:
             return await exchange.previews.preview(received, recipient)
 
     found = run(asked())
