@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from schemas.consent.purposes import is_known
+from schemas.consent.rule import NOT_UNDERSTOOD, Named, Rule, RuleType, Span
 from schemas.consent.sensitivity import CONFIDENTIALITY_SYSTEM, HEIGHT, SENSITIVITY
-from schemas.consent.statement import NOT_UNDERSTOOD, Named, Rule, RuleType, Span, Unusable
+from schemas.consent.statement import Unusable
 from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.fhir_names import ACT_CODE, ACT_REASON, PARTICIPANT_IDENTIFIERS, PARTICIPATION_TYPE
 from schemas.structure.pinned import pinned
