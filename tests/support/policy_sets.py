@@ -49,7 +49,7 @@ def policy(random: Random, request: Json, jurisdiction: str, version: int) -> Js
         ),
         "age_of_majority": 18,
         "sensitive": random.choice(
-            ({}, {}, {}, {}, {"mpox": ["HIV"]}, {"measles": ["STD"], "yellow-fever": ["HIV", "PSY"]})
+            ({}, {}, {}, {}, {"mpox": ["HIV"]}, {"measles": ["STD"], "yellow-fever": ["PSY"]})
         ),
         "retention": {"Immunization": 3650},
         "recall_deadline_hours": 72,
