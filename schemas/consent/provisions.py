@@ -133,13 +133,13 @@ def _all(
 
 
 def _span(value: Any, doubts: Doubts) -> Span | None:
-    if value is None:
+    if value is None or value == {}:
         return None
     said = doubts.fields(value, _PERIOD)
-    if not isinstance(value, dict):
-        return Span(None, None, is_readable=False)
+    # Something else than an end may be what limits it.
     if "start" not in said and "end" not in said:
-        return None
+        doubts.add("unknown-code")
+        return Span(None, None, is_readable=False)
     try:
         start, end = said.get("start"), said.get("end")
         return Span(
