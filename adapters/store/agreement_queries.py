@@ -8,6 +8,7 @@ from adapters.store.tables import (
     checkpoints,
     decisions,
     deliveries,
+    grants,
     is_notice,
     is_pending,
     outboxes,
@@ -57,6 +58,7 @@ BODIES = ByKeys(
     ),
 )
 DELIVERIES = ByKeys(deliveries.c.delivery_id, lambda among: select(deliveries).where(among))
+GRANTS = ByKeys(grants.c.grant_id, lambda among: select(grants).where(among))
 STATEMENTS = ByKeys(acknowledgements.c.digest, lambda among: select(acknowledgements).where(among))
 DECIDED = (
     select(func.count()).select_from(decisions).where(decisions.c.entry_index < bindparam("size"))
