@@ -429,7 +429,7 @@ async def test_who_opened_or_approved_cannot_review_in_another_role(tmp_path):
     [
         (
             "UPDATE grants SET participant = 'registry:kg'",
-            f"UPDATE grants SET participant = '{HOSPITAL}'",
+            "UPDATE grants SET participant = 'hospital:kz:ala'",
             "broken glass of entry",
         ),
         (
