@@ -488,6 +488,7 @@ class Recording:
         """Deliveries about this traveller that something permits, before the message is entered.
 
         Those of a consent whose time was over are not among them: nothing is taken back there.
+        What broken glass let out is: it was never more than lent.
         """
         if not takes_back(opened, self._facts):
             return frozenset()
@@ -495,7 +496,8 @@ class Recording:
             one.pending.delivery_id
             for subject in self._facts.known_subjects(opened.subject_tokens)
             for one in self._facts.disclosed.get(subject.subject_id, ())
-            if self.releasing.again(one.pending) is not None
+            if isinstance(one.pending.basis, BreakGlassBasis)
+            or self.releasing.again(one.pending) is not None
         )
 
     def _recall_what_lost_its_basis(
