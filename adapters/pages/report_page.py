@@ -179,10 +179,18 @@ class _ReportPage:
         return [element("h2", self._say("report.glass-title")), element("ul", *lines)]
 
     def _grant(self, one: ReportedGlass) -> list[Child]:
-        opened = [self._moment(one.opened_at), self._moment(one.until), one.reason.text]
+        opened = self._moment(one.opened_at), self._moment(one.until)
         outcome = one.outcome.text if one.outcome else self._say("report.glass-open")
-        name = element("b", _name_of(one.participant))
-        line: list[Child] = [name, ". ", self._say("report.glass", *opened)]
+        line: list[Child] = [
+            element("b", _name_of(one.participant)),
+            ". ",
+            self._say("report.glass", *opened),
+            " ",
+            self._say("report.glass-why"),
+            " ",
+            foreign(one.reason.text),
+            ".",
+        ]
         if one.approver is not None:
             line += [" ", self._say("report.glass-approver"), " ", _name_of(one.approver), "."]
         return [*line, f" {outcome}"]
