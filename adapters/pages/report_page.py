@@ -161,7 +161,7 @@ class _ReportPage:
         if recall.at is not None:
             at = self._day(recall.at)
             told = [_line(self._say("report.told-to-stop", at, recall.cause.text))]
-        deadline = self._moment(recall.deadline)
+        deadline = self._day(recall.deadline)
         if recall.answer is not None and recall.answered is not None:
             at = self._day(recall.answered.at)
             told.append(_line(self._say("report.answered", at, recall.answer.text)))

@@ -40,6 +40,12 @@ expected-statuses = ["400", "401", "403", "404", "405", "413", "415", "422"]
 include-path = ["/fhir/$process-message", "/acknowledgements", "/auth/token"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "422"]
 
+# Whoever guesses has to wait.
+[[operations]]
+include-path = "/slip/{{token}}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "429"]
+checks.negative_data_rejection.expected-statuses = ["404", "422", "429"]
+
 # Waiting half a minute is tested elsewhere.
 [[operations]]
 include-path = "/deliveries"
@@ -82,7 +88,8 @@ class Serving(threading.Thread):
         cast.add(ALA, "publisher")
         everything = Subscription(id="all", purpose="PUBHLTH")
         cast.add(KZ, "subscriber", subscriptions=(everything,))
-        cast.add(EVERYTHING, "publisher", "subscriber", "auditor", subscriptions=(everything,))
+        roles = ("publisher", "subscriber", "auditor", "operator")
+        cast.add(EVERYTHING, *roles, subscriptions=(everything,))
         async with running_world(self.folder, cast) as exchange:
             for given in (EXAMPLE, None, None):
                 message_id, body = vaccination(
@@ -99,6 +106,8 @@ class Serving(threading.Thread):
                     "system/deliveries.r",
                     "system/acknowledgements.c",
                     "system/trail.r",
+                    "system/slips.c",
+                    "system/disclosures.r",
                     "system/participants.r",
                 ),
             )

@@ -102,6 +102,16 @@ async def test_a_slip_opens_a_page_without_a_login(caller):
     assert (last.type, last.reader) == ("disclosures-read", "slip")
 
 
+async def test_figures_hold_no_token(caller):
+    slip = await issued(caller)
+    await caller.http.get(slip["url"])
+
+    figures = (await caller.http.get("/metrics")).text
+
+    assert 'route="/slip/{token}"' in figures
+    assert slip["token"] not in figures
+
+
 @pytest.mark.parametrize("token", [None, "x"])
 async def test_a_page_is_kept_nowhere_and_loads_nothing(caller, token):
     url = (await issued(caller))["url"] if token is None else f"/slip/{token}"
