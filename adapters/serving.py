@@ -9,24 +9,27 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
 
 from adapters.bootstrap import Exchange
 from adapters.http.app import create_app
+from adapters.rabbitmq.dead_letter_keeper import DeadLetterKeeper
 from adapters.rabbitmq.source import RabbitSource
 from adapters.rabbitmq.topology import ACKNOWLEDGEMENTS, SUBMISSIONS
 from adapters.settings import Settings
 from adapters.telemetry import Metrics
 from exchange import validation
 from exchange.acknowledgement_worker import AcknowledgementWorker
-from exchange.errors import ConfigurationError
+from exchange.errors import ConfigurationError, Unavailable
 from exchange.worker import Worker
 
 STOP_WITHIN_SECONDS = 9.0
 _READY_POLL_SECONDS = 0.01
+#: How soon what was kept too long is looked for again, after the database gave no answer.
+_RETAIN_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ async def parts_for(exchange: Exchange, metrics: Metrics) -> AsyncIterator[list[
             parts.append(_intake(exchange))
         if role in {"all", "relay"}:
             parts.append(_relay(exchange))
+            parts.append(_retention(exchange))
         if exchange.broker is not None:
             await exchange.dispatcher.prepare()
         if exchange.broker is not None and role in {"all", "worker"}:
@@ -89,9 +93,15 @@ async def parts_for(exchange: Exchange, metrics: Metrics) -> AsyncIterator[list[
             acknowledgements = AcknowledgementWorker(
                 source=source,
                 desk=exchange.acknowledgements,
+                recalls=exchange.recalls,
                 observe_bug=metrics.observe_bug,
             )
             parts.append(Part("acknowledgements", acknowledgements.run, acknowledgements.stop))
+            keeper = DeadLetterKeeper(
+                exchange.broker.another("dead letters"), exchange.erasures.vault
+            )
+            stack.push_async_callback(keeper.close)
+            parts.append(Part("dead letters", keeper.run, keeper.stop))
         yield parts
 
 
@@ -201,3 +211,23 @@ def _relay(exchange: Exchange) -> Part:
         stopping.set()
 
     return Part("relay", lambda: exchange.relay.run(stopping), stop)
+
+
+def _retention(exchange: Exchange) -> Part:
+    every = exchange.settings.retain_every_hours * 3_600
+    stopping = asyncio.Event()
+
+    async def run() -> None:
+        while not stopping.is_set():
+            try:
+                await exchange.retention.run()
+                pause = every
+            except Unavailable:
+                pause = min(every, _RETAIN_AGAIN_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)
+
+    async def stop() -> None:
+        stopping.set()
+
+    return Part("retention", run, stop)

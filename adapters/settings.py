@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         resend_after_seconds: how long a delivery may stay unsent before the relay sends it again;
             longer than any publish under way takes.
         slip_days: how long a traveller's slip opens their disclosure report.
+        erasure_ledger: file of the erased travellers' random ids, by which a restored backup
+            forgets them again; `erasures.ledger` under `data`. Never restore it from a backup.
+        retain_every_hours: how often records that were kept long enough are erased.
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +63,8 @@ class Settings(BaseSettings):
     prefetch: Annotated[int, Field(ge=1, le=10_000)] = 400
     resend_after_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 10.0
     slip_days: Annotated[int, Field(ge=1, le=3_650)] = 365
+    erasure_ledger: Path | None = None
+    retain_every_hours: Annotated[float, Field(ge=0.01, le=24 * 31)] = 24.0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -85,6 +90,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The store's URL, the SQLite file under `data` by default."""
         return self.database or f"sqlite:///{self.data.absolute() / 'exchange.sqlite'}"
+
+    @property
+    def erasure_ledger_file(self) -> Path:
+        """The ledger of erasures, under `data` by default."""
+        return self.erasure_ledger or self.data / "erasures.ledger"
 
     @property
     def base_url(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from schemas.break_glass import ReviewOutcome
 from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
 from schemas.record_traits import RecordTraits
@@ -182,7 +183,11 @@ class Entitlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The exchange takes custody; `entitlements` is empty only for consents."""
+    """The exchange takes custody.
+
+    `entitlements` is empty only for consents, and for the withdrawal of a record that somebody has
+    and nobody may see any more.
+    """
 
     opened: OpenedMessage
     at: datetime
@@ -402,19 +407,53 @@ class Disclosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What is to be destroyed of one traveller.
+    """What is to be destroyed.
 
     Attributes:
         erasure_id: a random id, which the trail names.
         cause: asked for; kept long enough; or found again in a restored backup.
-        subject_ids: the traveller's, merged ones included.
+        subject_ids: travellers of whom nothing stays, merged ones included.
         messages: how many stored messages become unreadable.
+        identities: of these messages.
     """
 
     erasure_id: str
     cause: Literal["request", "retention", "restored"]
     subject_ids: tuple[SubjectId, ...]
     messages: int
+    identities: tuple[MessageIdentity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A legal hold: the traveller's records may not be erased.
+
+    Attributes:
+        authority: who asked for it; an office, never a person.
+        placed_entry: trail index of its `hold-placed` leaf.
+        lifted_entry: trail index at which it ended; None while it stands.
+    """
+
+    hold_id: str
+    subject_id: SubjectId
+    authority: str
+    placed_entry: int
+    lifted_entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRecord:
+    """A stored message, as retention looks at it.
+
+    Attributes:
+        subject: whose key seals it.
+        decided_at: when it was accepted.
+    """
+
+    identity: MessageIdentity
+    decided_at: datetime
+    subject: Subject
+    sealed: SealedBody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -430,6 +469,27 @@ class Slip:
     subject_id: SubjectId
     issued_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Broken glass: one participant sees one traveller's records, for a while.
+
+    Attributes:
+        reason: a word of the closed list.
+        approver: the second participant who agreed, where one did.
+        until: nothing is let out after this.
+        outcome: what a reviewer found; None while nobody looked.
+    """
+
+    grant_id: str
+    participant: ParticipantId
+    subject_id: SubjectId
+    reason: str
+    approver: ParticipantId | None
+    opened_at: datetime
+    until: datetime
+    outcome: ReviewOutcome | None = None
 
 
 @dataclass(slots=True, kw_only=True)

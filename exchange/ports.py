@@ -14,6 +14,9 @@ from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
     Erasure,
+    Grant,
+    Hold,
+    KeptRecord,
     MessageIdentity,
     NewestVersion,
     Outbox,
@@ -26,8 +29,10 @@ from exchange.model import (
     Slip,
     StandingDecision,
     Subject,
+    SubjectId,
 )
 from exchange.trail.tiles import TileId
+from schemas.break_glass import ReviewOutcome
 from schemas.participant import Participant
 from schemas.policy import Policy
 
@@ -143,6 +148,10 @@ class RecordedBatch:
         participants: directory documents as they now are.
         answers: `(notice id, answer, trail index)` of recalls that were answered.
         erasures: what is destroyed in the same transaction.
+        holds: legal holds that begin.
+        lifted: ids of legal holds that end, each with the trail index that says so.
+        grants: broken glass, each with the trail index that says so.
+        reviews: `(grant id, outcome, trail index)` of those looked at.
         policies: versions adopted, each with its exact bytes and the trail index that says so.
         slips: papers that open a traveller's disclosure report.
     """
@@ -169,8 +178,12 @@ class RecordedBatch:
     participants: Sequence[Participant] = ()
     answers: Sequence[tuple[str, RecallAnswer, int]] = ()
     erasures: Sequence[Erasure] = ()
+    holds: Sequence[Hold] = ()
+    lifted: Sequence[tuple[str, int]] = ()
     policies: Sequence[tuple[Policy, bytes, int]] = ()
     slips: Sequence[Slip] = ()
+    grants: Sequence[tuple[Grant, int]] = ()
+    reviews: Sequence[tuple[str, ReviewOutcome, int]] = ()
 
 
 class LockedTrail(Protocol):
@@ -209,10 +222,24 @@ class LockedTrail(Protocol):
         Deliveries of subjects merged into one of these count as its own.
         """
 
+    async def records_about(self, subject_ids: Sequence[str]) -> Sequence["RecordOnFile"]:
+        """Every version of every record about these travellers whose body is still kept."""
+
+    async def grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
+        """Those of these grants that exist."""
+
     async def sealed_bodies(
         self, identities: Sequence[MessageIdentity]
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
         """As `Store.sealed_bodies`, within the transaction."""
+
+    async def traveller(
+        self, *, tokens: Sequence[bytes] = (), subject_ids: Sequence[SubjectId] = ()
+    ) -> "Traveller":
+        """All that is kept of the traveller whom these lead to; empty when they lead to nobody."""
+
+    async def holds(self) -> Sequence[Hold]:
+        """Every legal hold, lifted ones included, in the order of their placing."""
 
     async def adopted_policies(self) -> frozenset[str]:
         """Digests of every version of a policy that was ever adopted."""
@@ -247,6 +274,83 @@ class DeliveryRow:
     content_salt: bytes | None = field(repr=False)
     answer: RecallAnswer | None = None
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether it was let out and what it carried was erased since."""
+        is_record = self.released is not None and self.released.state == "released"
+        return is_record and self.content_salt is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traveller:
+    """All that is kept of one traveller.
+
+    Attributes:
+        subject_ids: merged ones included; empty when nobody is known.
+        tokens: what leads to them.
+        holds: legal holds that stand.
+        messages: accepted and not erased.
+        deliveries: in every state, notices included.
+    """
+
+    subject_ids: tuple[SubjectId, ...] = ()
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    holds: tuple[Hold, ...] = ()
+    messages: tuple[MessageIdentity, ...] = ()
+    deliveries: tuple[DeliveryRow, ...] = ()
+
+
+class ErasureLedger(Protocol):
+    """Which travellers were erased, kept apart from the store and its backups; only added to.
+
+    It is what makes a restored backup forget again. It holds random ids, nothing of anybody.
+    """
+
+    async def add(self, erasure: Erasure) -> None:
+        """Return when it is durable; called before the erasure is committed.
+
+        Raises:
+            Unavailable: it is not; then nothing may be committed.
+        """
+
+    async def subjects(self) -> Sequence[SubjectId]:
+        """Every subject of every erasure that was added.
+
+        Raises:
+            ConfigurationError: the ledger cannot be read, or is damaged.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOnFile:
+    """A record that is kept.
+
+    Attributes:
+        pending: one of its deliveries, whose own id, number and recipient mean nothing here.
+        subject: whose key seals the body.
+    """
+
+    pending: PendingDelivery
+    subject: Subject
+    sealed: SealedBody = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A notice of recall as it stands.
+
+    Attributes:
+        row: its delivery.
+        issued_at: when it was let out, by its trail entry; None while it waits.
+        is_sent: whether it left for its recipient, or lies where that fetches it.
+        answered_entry: trail index of the answer that stands.
+    """
+
+    row: DeliveryRow
+    issued_at: datetime | None
+    is_sent: bool
+    answered_entry: int | None
+
 
 class Store(Protocol):
     """Everything durable. All methods raise `Unavailable` when the database gives no answer."""
@@ -273,6 +377,18 @@ class Store(Protocol):
     ) -> Mapping[str, tuple[Subject, SealedView]]:
         """What the exchange made for these deliveries, where it was not erased."""
 
+    async def kept_subjects(self, subject_ids: Sequence[SubjectId]) -> Sequence[SubjectId]:
+        """Those of these travellers whose keys are still kept."""
+
+    async def kept_records(
+        self, *, before: datetime, after: MessageIdentity | None, limit: int
+    ) -> tuple[Sequence[KeptRecord], MessageIdentity | None]:
+        """Stored messages accepted before that time, and what to ask for the next ones with.
+
+        Looks at `limit` decisions in the order of their identities, so a page may be empty; the
+        second is None after the last.
+        """
+
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept: whoever opens the store can try the master key."""
 
@@ -295,6 +411,23 @@ class Store(Protocol):
 
     async def subscribers_with_room(self, windows: Mapping[str, int]) -> Sequence[str]:
         """Subscribers that have waiting deliveries and fewer in flight than their window."""
+
+    async def notices(
+        self, *, after: str, limit: int, overdue_at: datetime | None = None
+    ) -> Sequence[Notice]:
+        """Notices of recall whose ids come after that one, in the order of their ids.
+
+        Args:
+            after: id of the last notice one has; empty at the beginning.
+            limit: the most to return.
+            overdue_at: only those unanswered whose deadline was before this.
+        """
+
+    async def grants(self, *, only_unreviewed: bool = False) -> Sequence[Grant]:
+        """Broken glass, in the order of its trail entries."""
+
+    async def overdue_recalls(self, at: datetime) -> int:
+        """How many notices of recall are unanswered whose deadline was before that time."""
 
     async def statement(self, digest: str) -> tuple[bytes, str] | None:
         """Body and detached JWS of the signed acknowledgement of that digest."""

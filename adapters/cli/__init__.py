@@ -13,11 +13,15 @@ from adapters.cli.bench import bench
 from adapters.cli.consent import consent
 from adapters.cli.demo import demo
 from adapters.cli.disclosures import disclosures
+from adapters.cli.erase import erase
+from adapters.cli.hold import hold
 from adapters.cli.keys import key
 from adapters.cli.participant import participant
 from adapters.cli.policy import policy
 from adapters.cli.publish import publish
 from adapters.cli.rabbitmq import rabbitmq
+from adapters.cli.recalls import recalls
+from adapters.cli.retain import retain
 from adapters.cli.serve import serve
 from adapters.cli.slip import slip
 from adapters.cli.subscribe import subscribe
@@ -67,5 +71,9 @@ app.command(rich_help_panel="For the operator of an exchange")(serve)
 app.add_typer(participant, name="participant", rich_help_panel="For the operator of an exchange")
 app.add_typer(policy, name="policy", rich_help_panel="For the operator of an exchange")
 app.command(rich_help_panel="For the operator of an exchange")(disclosures)
+app.command(rich_help_panel="For the operator of an exchange")(erase)
+app.command(rich_help_panel="For the operator of an exchange")(retain)
+app.add_typer(hold, name="hold", rich_help_panel="For the operator of an exchange")
+app.command(rich_help_panel="For the operator of an exchange")(recalls)
 app.add_typer(rabbitmq, name="rabbitmq", rich_help_panel="For the operator of an exchange")
 app.command(rich_help_panel="For the operator of an exchange")(bench)

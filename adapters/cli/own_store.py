@@ -30,21 +30,43 @@ DatabaseOption = Annotated[
     ),
 ]
 
+PoliciesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--policies",
+        help="Folder of signed policies of jurisdictions (BHX_POLICIES).",
+        show_default=False,
+    ),
+]
+
 
 @asynccontextmanager
 async def own_exchange(
-    data: Path | None, database: str | None, *, may_be_new: bool = False
+    data: Path | None,
+    database: str | None,
+    *,
+    may_be_new: bool = False,
+    policies: Path | None = None,
+    with_policies: bool = False,
 ) -> AsyncIterator["Exchange"]:
     """The exchange in that folder, without its broker.
+
+    Args:
+        data: its folder, or the one of the settings.
+        database: its database, or the one of the settings.
+        may_be_new: whether it is made when there is none.
+        policies: folder of policies, or the one of the settings.
+        with_policies: whether what is done rests on policies.
 
     Raises:
         ConfigurationError: there is none, and it may not be made here.
         Unavailable: the database does not answer.
     """
     from adapters.bootstrap import open_exchange
+    from adapters.policy_files import policies_to_serve
     from adapters.settings import read_settings
 
-    settings = read_settings(data=data, database=database).model_copy(
+    settings = read_settings(data=data, database=database, policies=policies).model_copy(
         update={"broker": None, "role": "all", "workers": 1}
     )
     is_new = not (settings.data / "keys").exists()
@@ -54,7 +76,8 @@ async def own_exchange(
             " (`bhx serve` and `bhx participant admit` make one)."
         )
         raise ConfigurationError(msg)
-    async with open_exchange(settings) as exchange:
+    deployed = policies_to_serve(settings.policies) if with_policies else ()
+    async with open_exchange(settings, policies=deployed) as exchange:
         if is_new:
             remark(
                 f"First use: keys were made in {settings.data / 'keys'}. Keep a copy in a safe"

@@ -17,7 +17,7 @@ from exchange.signing import SigningKey
 from exchange.trail.errors import TileInvalid
 from exchange.trail.tile_paths import TILE_WIDTH, bundle_path, decode_bundle
 from schemas.delivery import Delivery
-from schemas.envelope import ACKNOWLEDGEMENT, FHIR_JSON, SIGNATURE_HEADER
+from schemas.envelope import ACKNOWLEDGEMENT, CESSATION, FHIR_JSON, SIGNATURE_HEADER
 from schemas.operation_outcome import receipt_in
 from schemas.participant import Participant
 from schemas.slip import SlipAnswer
@@ -108,6 +108,16 @@ class HttpTransport:
             "/acknowledgements",
             content=statement,
             headers={"content-type": ACKNOWLEDGEMENT, SIGNATURE_HEADER: signature},
+        )
+        _require_success(answer)
+
+    async def answer_recalls(self, statement: bytes, signature: str) -> None:
+        """See `DeliveryTransport`."""
+        answer = await self._logged_in(
+            "POST",
+            "/recalls/answers",
+            content=statement,
+            headers={"content-type": CESSATION, SIGNATURE_HEADER: signature},
         )
         _require_success(answer)
 

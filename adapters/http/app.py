@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from adapters.http.access import access_routes
 from adapters.http.answers import add_error_answers
 from adapters.http.audit import audit_routes
+from adapters.http.break_glass import break_glass_routes
 from adapters.http.capability import software_version
 from adapters.http.deliveries import delivery_routes
 from adapters.http.describing import describe_language
@@ -15,6 +16,7 @@ from adapters.http.disclosures import disclosure_routes
 from adapters.http.messages import message_routes
 from adapters.http.operations import Readiness, operation_routes, readiness_of
 from adapters.http.parts import Parts
+from adapters.http.recalls import recall_routes
 from adapters.http.slips import slip_routes
 from adapters.http.tokens import AccessTokens
 from adapters.http.trail import trail_routes
@@ -71,6 +73,8 @@ def create_app(
     for router in (
         message_routes(parts, tokens, counted),
         delivery_routes(parts, tokens),
+        recall_routes(parts, tokens),
+        break_glass_routes(parts, tokens),
         directory_routes(parts, tokens),
         disclosure_routes(parts, tokens),
         slip_routes(parts, tokens),

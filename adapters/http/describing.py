@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Path
 
 from adapters.http.answers import PROBLEM_JSON
+from adapters.http.reading import SIGNATURE_HEADER
 from schemas.envelope import FHIR_JSON
 from schemas.sentences.catalogue import LANGUAGES
 
@@ -166,6 +167,30 @@ def describe_language(document: dict[str, Any]) -> None:
             answers = operation["responses"].values()
             if any("Content-Language" in answer.get("headers", ()) for answer in answers):
                 operation.setdefault("parameters", []).append(_ACCEPT_LANGUAGE)
+
+
+def signed_request(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A request whose body a detached JWS covers, byte for byte."""
+    return {
+        "parameters": [
+            {
+                "name": SIGNATURE_HEADER,
+                "in": "header",
+                "required": True,
+                "description": f"Detached JWS over the exact body, with cty {content_type}.",
+                "schema": {
+                    "type": "string",
+                    "pattern": r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$",
+                    "maxLength": 4_096,
+                },
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "description": "Exactly the bytes that were signed.",
+            "content": {content_type: {"schema": schema}},
+        },
+    }
 
 
 def content(media_type: str, schema: dict[str, Any], description: str, **more: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import Protocol
 from adapters.key_files import ExchangeKeys
 from adapters.settings import Settings
 from exchange.acknowledging import AcknowledgementDesk
+from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.directory_cache import DirectoryCache
 from exchange.disclosing import DisclosureDesk
 from exchange.intake import Intake
@@ -73,6 +75,14 @@ class Parts(Protocol):
     @property
     def slips(self) -> SlipDesk:
         """Where slips for travellers are made."""
+
+    @property
+    def recalls(self) -> RecallDesk:
+        """Where subscribers' answers to recalls are recorded."""
+
+    @property
+    def break_glass(self) -> BreakGlassDesk:
+        """Where the glass is broken."""
 
     @property
     def broker(self) -> Broker | None:

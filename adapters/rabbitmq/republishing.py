@@ -111,6 +111,15 @@ def _sent_on(
     return properties
 
 
+def writable_headers(message: DeliveredMessage) -> dict[str, FieldValue]:
+    """Its headers, ours included, but for those that copy it to further queues."""
+    return {
+        name: _writable(value)
+        for name, value in _headers(message).items()
+        if name not in {"CC", "BCC"} and _is_writable(name, value)
+    }
+
+
 def _writable(value: FieldValue) -> FieldValue:
     """The same value in the types our driver writes; it reads more than those."""
     if isinstance(value, bytes):

@@ -16,6 +16,8 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
+    erased         as many acceptances as it says have no salt any more, nor a stored record
+    hold-…         the hold, of the same authority
 
 Two things no entry names, so they cannot be told from here: how many deliveries a message has, so
 that one which still waits may be lost together with the subscriber's counter, and which documents
@@ -31,11 +33,13 @@ from typing import Any
 
 from adapters.store.agreement_accepted import AcceptedComparison
 from adapters.store.agreement_queries import (
+    ANSWERED,
     DECIDED,
     DECISIONS,
     DELIVERIES,
     ENTRIES,
     HEAD,
+    HELD,
     KEPT,
     LACKING_CHECKPOINTS,
     LEADING_TO_ENTRIES,
@@ -45,23 +49,28 @@ from adapters.store.agreement_queries import (
     NOTE,
     STATEMENTS,
     STRAY_VERSIONS,
+    WITHOUT_SALT,
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
-from exchange.acknowledging import statement_digest
 from exchange.errors import IntegrityBroken
 from exchange.subjects import SubjectVault
+from exchange.subscriber_statements import statement_digest
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tile_paths import TILE_WIDTH, tile_path
 from exchange.trail.tiles import TileId, grow
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
+    ErasedEntry,
+    HoldEntry,
     ParticipantEntry,
+    RecallAnsweredEntry,
     RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
     WithheldEntry,
+    entry_time,
     read_entry,
 )
 from schemas.violation import SchemaViolation
@@ -95,6 +104,9 @@ class _Comparison:
         self._decided = 0
         self._let_out = 0
         self._accepted = AcceptedComparison(statements, vault, self._find)
+        self._erased = 0
+        self._holds: set[tuple[int, str, str]] = set()
+        self._answered = 0
 
     async def run(self) -> None:
         head = await self._statements.rows(HEAD)
@@ -107,6 +119,9 @@ class _Comparison:
                 return
         self._compare_directory({row.id: row.document for row in head if row.id is not None})
         await self._compare_numbers(size)
+        await self._compare_kept(size)
+        await self._compare_erased(size)
+        await self._compare_holds(size)
 
     async def _compare_head(self, head: Any) -> None:
         notes = await self._statements.rows(NOTE, {"size": head.size})
@@ -146,9 +161,16 @@ class _Comparison:
         await self._compare_acknowledgements(
             {n: e for n, e in entries.items() if isinstance(e, AcknowledgedEntry)}
         )
+        await self._compare_answers(
+            {n: e for n, e in entries.items() if isinstance(e, RecallAnsweredEntry)}
+        )
         for index, entry in entries.items():
             if isinstance(entry, ParticipantEntry):
                 self._documents[entry.participant] = (index, entry.document)
+            elif isinstance(entry, ErasedEntry):
+                self._erased += entry.messages
+            elif isinstance(entry, HoldEntry):
+                self._holds.add((index, entry.hold, entry.authority))
         return True
 
     async def _compare_tiles(self, start: int, leaves: Sequence[bytes]) -> None:
@@ -205,6 +227,22 @@ class _Comparison:
             if any(marks.get(one, index) != index for one in entry.deliveries):
                 self._find(f"A delivery acknowledged by entry {index} is not marked so.")
 
+    async def _compare_answers(self, entries: dict[int, RecallAnsweredEntry]) -> None:
+        digests = [entry.statement for entry in entries.values()]
+        kept = {row.digest: row for row in await STATEMENTS.rows(self._statements, digests)}
+        asked = [notice for entry in entries.values() for notice in entry.notices]
+        rows = {row.delivery_id: row for row in await DELIVERIES.rows(self._statements, asked)}
+        for index, entry in entries.items():
+            row = kept.get(entry.statement)
+            if row is None or statement_digest(row.body, row.signature) != entry.statement:
+                self._find(f"The signed answer of entry {index} is missing or changed.")
+            for notice in entry.notices:
+                marked = rows.get(notice)
+                stands = marked and (marked.answered_entry, marked.answer)
+                self._answered += stands == (index, entry.answer)
+                if stands != (index, entry.answer) and not _is_followed(index, entry, marked):
+                    self._find(f"A recall answered by entry {index} is not marked so.")
+
     def _compare_directory(self, documents: dict[str, str]) -> None:
         for participant, (index, digest) in self._documents.items():
             document = documents.get(participant)
@@ -216,34 +254,75 @@ class _Comparison:
     async def _compare_numbers(self, size: int) -> None:
         [[decided]] = await self._statements.rows(DECIDED, {"size": size})
         [[let_out]] = await self._statements.rows(LET_OUT, {"size": size})
+        [[answered]] = await self._statements.rows(ANSWERED, {"size": size})
         [[miscounted]] = await self._statements.rows(MISCOUNTED)
-        [kept] = await self._statements.rows(KEPT, {"size": size})
-        [[lost]] = await self._statements.rows(LOST_VERSIONS, {"size": size})
-        [[stray]] = await self._statements.rows(STRAY_VERSIONS, {"size": size})
         if decided > self._decided:
             self._find("There are decisions that no entry made.")
         if let_out > self._let_out:
             self._find("There are deliveries let out that no entry released or withheld.")
-        if kept.waiting > self._accepted.waiting:
-            self._find("There are deliveries that wait for a message that no entry accepted.")
-        if kept.consents > self._accepted.consents:
-            self._find("There are consents enforced that no accepted message brought.")
-        if lost or stray:
-            self._find("The newest versions of some records are missing, or others than accepted.")
+        if answered > self._answered:
+            self._find("There are recalls marked as answered that no entry answers.")
         if miscounted:
             self._find(
                 f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
                 " some that waited are missing."
             )
 
+    async def _compare_kept(self, size: int) -> None:
+        [kept] = await self._statements.rows(KEPT, {"size": size})
+        [[lost]] = await self._statements.rows(LOST_VERSIONS, {"size": size})
+        [[stray]] = await self._statements.rows(STRAY_VERSIONS, {"size": size})
+        if kept.waiting > self._accepted.waiting:
+            self._find("There are deliveries that wait for a message that no entry accepted.")
+        if kept.consents > self._accepted.consents:
+            self._find("There are consents enforced that no accepted message brought.")
+        if lost or stray:
+            self._find("The newest versions of some records are missing, or others than accepted.")
+
+    async def _compare_holds(self, size: int) -> None:
+        held = {
+            one
+            for row in await self._statements.rows(HELD)
+            for one in (
+                (row.placed_entry, row.hold_id, row.authority),
+                (row.lifted_entry, row.hold_id, row.authority),
+            )
+            if one[0] is not None and one[0] < size
+        }
+        if held != self._holds:
+            self._find("The legal holds are not those that entries placed and lifted.")
+
+    async def _compare_erased(self, size: int) -> None:
+        """What was erased since this began may be of the entries that are looked at."""
+        [[without]] = await self._statements.rows(WITHOUT_SALT, {"size": size})
+        since = await self._statements.rows(ENTRIES, {"start": size, "end": size + TILE_WIDTH})
+        later = [read_entry(row.entry) for row in since]
+        most = self._erased + sum(one.messages for one in later if isinstance(one, ErasedEntry))
+        if not self._erased <= without <= most:
+            self._find("The records that cannot be opened are not as many as were erased.")
+
     def _find(self, sentence: str) -> None:
         self.findings.append(sentence)
+
+
+def _is_followed(index: int, entry: RecallAnsweredEntry, row: Any) -> bool:
+    """Whether a later, stronger answer stands in the place of this one."""
+    return (
+        entry.answer == "ceased"
+        and row is not None
+        and row.answer == "deleted"
+        and (row.answered_entry or 0) > index
+    )
 
 
 def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry | RecalledEntry) -> bool:
     """The same acceptance, and of a release all that it says."""
     if isinstance(entry, RecalledEntry):
-        return bool((row.recalls, row.cause) == (entry.recalls, entry.cause))
+        stored = (row.recalls, row.cause, row.deadline and entry_time(row.deadline))
+        return bool(
+            stored == (entry.recalls, entry.cause, entry.deadline)
+            and entry.because in {None, row.because}
+        )
     if entry.accepted is not None and row.accepted_entry != entry.accepted:
         return False
     if isinstance(entry, WithheldEntry):
@@ -255,7 +334,9 @@ def _releases_the_same(row: Any, entry: ReleasedEntry) -> bool:
     """The same purpose, view, basis and newer version and, in full, message and content."""
     if (row.purpose, row.view) != (entry.purpose, entry.view):
         return False
-    if (row.record is None) != (entry.standing is None):
+    # An erased message is no version of anything any more.
+    is_open = row.content_salt is not None
+    if is_open and (row.record is None) != (entry.standing is None):
         return False
     if entry.origin is None and row.superseded_by != entry.superseded_by:
         return False

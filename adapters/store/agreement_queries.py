@@ -9,6 +9,8 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    holds,
+    is_notice,
     is_pending,
     outboxes,
     participants,
@@ -25,6 +27,7 @@ LEADING_TO_ENTRIES = (
     deliveries.c.acknowledged_entry,
     consents.c.basis_entry,
     record_versions.c.entry_index,
+    deliveries.c.answered_entry,
 )
 #: One statement, so one snapshot: what was recorded later is not looked at.
 HEAD = (
@@ -61,7 +64,7 @@ BODIES = ByKeys(
 DELIVERIES = ByKeys(
     deliveries.c.delivery_id,
     lambda among: (
-        select(deliveries, decisions.c.record)
+        select(deliveries, decisions.c.record, decisions.c.content_salt)
         .outerjoin(
             decisions,
             (decisions.c.message_id == deliveries.c.message_id)
@@ -82,6 +85,16 @@ STATEMENTS = ByKeys(acknowledgements.c.digest, lambda among: select(acknowledgem
 DECIDED = (
     select(func.count()).select_from(decisions).where(decisions.c.entry_index < bindparam("size"))
 )
+WITHOUT_SALT = (
+    select(func.count())
+    .select_from(decisions)
+    .where(
+        decisions.c.entry_index < bindparam("size"),
+        decisions.c.outcome == "accepted",
+        decisions.c.content_salt.is_(None),
+    )
+)
+HELD = select(holds.c.hold_id, holds.c.authority, holds.c.placed_entry, holds.c.lifted_entry)
 LET_OUT = (
     select(func.count())
     .select_from(deliveries)
@@ -132,6 +145,11 @@ STRAY_VERSIONS = (
         & (decisions.c.standing == "current"),
     )
     .where(record_versions.c.entry_index < bindparam("size"), decisions.c.message_id.is_(None))
+)
+ANSWERED = (
+    select(func.count())
+    .select_from(deliveries)
+    .where(is_notice, deliveries.c.answered_entry < bindparam("size"))
 )
 _PROVEN_BY = union(select(decisions.c.tree_size), select(deliveries.c.tree_size)).subquery()
 LACKING_CHECKPOINTS = (

@@ -43,7 +43,12 @@ _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'"
 )
-_SQLITE_PRAGMAS = ("PRAGMA busy_timeout = 30000", "PRAGMA synchronous = FULL")
+#: What is deleted is overwritten: an erased traveller's key must not lie in a free page.
+_SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+)
 _WRITE_AHEAD = "PRAGMA journal_mode = WAL"
 #: How often the change to write-ahead mode is tried while others make the same new file.
 _WRITE_AHEAD_TRIES = 20

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, select
 
 from adapters.store.database import Statements
+from adapters.store.grants import read_grants, read_records_about
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     SELECT_DELIVERIES,
@@ -33,10 +34,13 @@ from adapters.store.tables import (
     tiles,
     tree_head,
 )
+from adapters.store.travellers import read_holds, read_traveller
 from exchange.errors import IntegrityBroken
 from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
+    Grant,
+    Hold,
     MessageIdentity,
     Outbox,
     PendingDelivery,
@@ -44,7 +48,7 @@ from exchange.model import (
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow, RecordedBatch, TreeHead
+from exchange.ports import DeliveryRow, RecordedBatch, RecordOnFile, Traveller, TreeHead
 from exchange.trail.tiles import TileId, right_edge
 from schemas.participant import Participant
 
@@ -107,6 +111,12 @@ class SqlLockedTrail:
         self._statements = statements
         self._known = known
         self._saved: RecordedBatch | None = None
+        self._is_committed = False
+
+    @property
+    def has_erased(self) -> bool:
+        """Whether something was destroyed, for good."""
+        return self._is_committed and self._saved is not None and bool(self._saved.erasures)
 
     @classmethod
     async def lock(cls, statements: Statements, known: KnownEdge) -> "SqlLockedTrail":
@@ -182,11 +192,29 @@ class SqlLockedTrail:
         """By subject asked for: what was released and not recalled, each with its sealed record."""
         return await read_disclosed(self._statements, subject_ids)
 
+    async def records_about(self, subject_ids: Sequence[str]) -> Sequence[RecordOnFile]:
+        """Every version of every record about these travellers whose body is still kept."""
+        return await read_records_about(self._statements, subject_ids)
+
+    async def grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
+        """Those of these grants that exist."""
+        return await read_grants(self._statements, grant_ids)
+
     async def sealed_bodies(
         self, identities: Sequence[MessageIdentity]
     ) -> Mapping[MessageIdentity, tuple[Subject, SealedBody]]:
         """The sealed bodies that exist, each with the subject whose key sealed it."""
         return await read_bodies(self._statements, identities)
+
+    async def traveller(
+        self, *, tokens: Sequence[bytes] = (), subject_ids: Sequence[str] = ()
+    ) -> Traveller:
+        """All that is kept of the traveller whom these lead to; empty when they lead to nobody."""
+        return await read_traveller(self._statements, tokens, subject_ids)
+
+    async def holds(self) -> Sequence[Hold]:
+        """Every legal hold, lifted ones included, in the order of their placing."""
+        return await read_holds(self._statements)
 
     async def adopted_policies(self) -> frozenset[str]:
         """Digests of every version of a policy that was ever adopted."""
@@ -210,6 +238,7 @@ class SqlLockedTrail:
         """
         # If we crash or fail in here, it may be durable or not: the messages come again.
         await self._statements.commit()
+        self._is_committed = True
         if self._saved is not None:
             content = {**self._saved.edge, **self._saved.tiles}
             self._known.tiles = {tile: content[tile] for tile in right_edge(self._saved.size)}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from exchange.model import (
     BreakGlassBasis,
     ConsentBasis,
     ConsentOnFile,
+    Hold,
     MandateBasis,
     MessageIdentity,
     NewestVersion,
@@ -26,10 +28,11 @@ from exchange.model import (
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow
+from exchange.ports import DeliveryRow, Notice
 from schemas.consent.statement import ConsentStatement
 from schemas.participant import Participant
 from schemas.policy import Policy
+from schemas.trail_entry import read_entry
 from schemas.violation import Problem, Severity
 
 #: Deliveries with the salt that opens their content, and their record; one place to erase both.
@@ -148,13 +151,15 @@ def body_values(identity: MessageIdentity, body: SealedBody) -> dict[str, Any]:
     }
 
 
-def read_sealed_body(row: Row[Any]) -> tuple[Subject, SealedBody]:
-    """The sealed body of a row and its subject's key."""
+def read_sealed_body(
+    row: Row[Any], *, ciphertext: bytes | None = None
+) -> tuple[Subject, SealedBody]:
+    """The sealed body of a row and its subject's key; `ciphertext` where the row has none."""
     return (
         Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key),
         SealedBody(
             subject_id=row.subject_id,
-            ciphertext=row.ciphertext,
+            ciphertext=row.ciphertext if ciphertext is None else ciphertext,
             signature=row.signature,
             traits=row.traits,
         ),
@@ -291,6 +296,41 @@ def read_delivery(row: Row[Any]) -> DeliveryRow:
         acknowledged=row.acknowledged_entry is not None,
         content_salt=row.content_salt,
         answer=row.answer,
+    )
+
+
+def hold_values(hold: Hold) -> dict[str, Any]:
+    """The row of a legal hold."""
+    return {
+        "hold_id": hold.hold_id,
+        "subject_id": hold.subject_id,
+        "authority": hold.authority,
+        "placed_entry": hold.placed_entry,
+        "lifted_entry": hold.lifted_entry,
+    }
+
+
+def hold_of(row: Row[Any]) -> Hold:
+    """The legal hold of a row."""
+    return Hold(
+        hold_id=row.hold_id,
+        subject_id=row.subject_id,
+        authority=row.authority,
+        placed_entry=row.placed_entry,
+        lifted_entry=row.lifted_entry,
+    )
+
+
+def read_notice(row: Row[Any]) -> Notice:
+    """The notice of recall of a row of `SELECT_DELIVERIES` with its entry and whether it waits."""
+    issued_at = None
+    if row.entry is not None:
+        issued_at = datetime.fromisoformat(read_entry(row.entry).time)
+    return Notice(
+        row=read_delivery(row),
+        issued_at=issued_at,
+        is_sent=row.state != "pending" and row.released_at is None,
+        answered_entry=row.answered_entry,
     )
 
 

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Insert, Table, bindparam, insert, or_, select, update
+from sqlalchemy import Insert, Table, Text, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Kind, Statements
+from adapters.store.erasing import carry_out
+from adapters.store.grants import REVIEW, grant_values
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     basis_values,
@@ -15,6 +17,7 @@ from adapters.store.rows import (
     consent_values,
     decision_values,
     delivery_values,
+    hold_values,
     participant_values,
     policy_values,
     slip_values,
@@ -27,6 +30,8 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    grants,
+    holds,
     is_pending,
     outboxes,
     participants,
@@ -114,9 +119,19 @@ _ANSWER = (
     .where(
         deliveries.c.delivery_id == bindparam("notice"),
         deliveries.c.state == "recalled",
-        deliveries.c.answer.is_(None),
+        # A stronger answer may follow; `exchange.answering_recalls` says which is.
+        or_(
+            deliveries.c.answer.is_(None),
+            and_(deliveries.c.answer == "ceased", bindparam("its_answer", type_=Text) == "deleted"),
+        ),
     )
     .values(answer=bindparam("its_answer"), answered_entry=bindparam("its_entry"))
+)
+
+_LIFT = (
+    update(holds)
+    .where(holds.c.hold_id == bindparam("its_hold"), holds.c.lifted_entry.is_(None))
+    .values(lifted_entry=bindparam("its_entry"))
 )
 
 #: The key of the merged subject stays: bodies sealed with it must still open.
@@ -159,6 +174,10 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
                 _ANSWER, {"notice": notice, "its_answer": answer, "its_entry": index}
             )
         _require_all(answered, len(batch.answers))
+    await _add(statements, grants, [grant_values(*one) for one in batch.grants])
+    for grant_id, outcome, index in batch.reviews:
+        asked = {"reviewed": grant_id, "its_outcome": outcome, "its_entry": index}
+        _require_all(await statements.change(REVIEW, asked), 1)
     await _add(statements, policies, [policy_values(*one) for one in batch.policies])
     await _add(statements, slips, [slip_values(one) for one in batch.slips])
     for merged, survivor in batch.merges:
@@ -168,6 +187,10 @@ async def save_batch(statements: Statements, batch: RecordedBatch) -> None:
         documents = {one.id: participant_values(one) for one in batch.participants}
         await _put(statements, _REPLACE_PARTICIPANTS, list(documents.values()))
         await statements.change(_DIRECTORY_CHANGED, {"directory_changed": batch.size})
+    await _save_holds(statements, batch)
+    # Last: it destroys what stands above too, such as the traveller's id in a notice of recall.
+    for erasure in batch.erasures:
+        await carry_out(statements, erasure)
 
 
 async def _save_trail(statements: Statements, batch: RecordedBatch) -> None:
@@ -280,6 +303,13 @@ async def _save_deliveries(statements: Statements, batch: RecordedBatch) -> None
     )
 
 
+async def _save_holds(statements: Statements, batch: RecordedBatch) -> None:
+    await _add(statements, holds, [hold_values(one) for one in batch.holds])
+    for hold_id, index in batch.lifted:
+        if await statements.change(_LIFT, {"its_hold": hold_id, "its_entry": index}) != 1:
+            raise IntegrityBroken("A legal hold is not in the state that it was found in.")
+
+
 async def _save_acknowledgements(statements: Statements, batch: RecordedBatch) -> None:
     if batch.acknowledged:
         acknowledged = 0
@@ -351,5 +381,7 @@ _INSERTS: Mapping[Table, Insert] = {
         sealed_views,
         policies,
         slips,
+        holds,
+        grants,
     )
 }

@@ -10,8 +10,10 @@ from sqlalchemy import (
     Executable,
     Row,
     Select,
+    and_,
     bindparam,
     delete,
+    func,
     select,
     true,
     union,
@@ -20,6 +22,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Database
 from adapters.store.disclosures import read_disclosures
+from adapters.store.erasing import wipe_leftovers
+from adapters.store.grants import SELECT_GRANTS, SELECT_UNREVIEWED, read_grant
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
@@ -27,6 +31,7 @@ from adapters.store.rows import (
     SELECT_DELIVERIES,
     read_decision,
     read_delivery,
+    read_notice,
     read_participants,
     read_slip,
 )
@@ -36,6 +41,7 @@ from adapters.store.tables import (
     checkpoints,
     decisions,
     deliveries,
+    is_notice,
     is_pending,
     logins,
     outboxes,
@@ -46,10 +52,20 @@ from adapters.store.tables import (
     tree_head,
     unsent,
 )
+from adapters.store.travellers import kept_subjects, read_kept_records
 from exchange.disclosure_rows import DisclosureRows
 from exchange.errors import IntegrityBroken
-from exchange.model import MessageIdentity, SealedBody, SealedView, Slip, StandingDecision, Subject
-from exchange.ports import DeliveryRow
+from exchange.model import (
+    Grant,
+    KeptRecord,
+    MessageIdentity,
+    SealedBody,
+    SealedView,
+    Slip,
+    StandingDecision,
+    Subject,
+)
+from exchange.ports import DeliveryRow, Notice
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
 
@@ -88,6 +104,19 @@ _MARK_SENT = ByKeys(
         unsent.c.entry_index.in_(select(deliveries.c.entry_index).where(among))
     ),
 )
+_IS_OVERDUE = and_(
+    is_notice, deliveries.c.answer.is_(None), deliveries.c.deadline < bindparam("overdue_at")
+)
+_NOTICES = (
+    SELECT_DELIVERIES.add_columns(trail_entries.c.entry, unsent.c.released_at)
+    .outerjoin(trail_entries, trail_entries.c.idx == deliveries.c.entry_index)
+    .outerjoin(unsent, unsent.c.entry_index == deliveries.c.entry_index)
+    .where(is_notice, deliveries.c.delivery_id > bindparam("after"))
+    .order_by(deliveries.c.delivery_id)
+    .limit(bindparam("most"))
+)
+_OVERDUE_NOTICES = _NOTICES.where(_IS_OVERDUE)
+_OVERDUE = select(func.count().label("number")).select_from(deliveries).where(_IS_OVERDUE)
 _WAITING_SUBSCRIBERS = select(outboxes.c.subscriber, outboxes.c.in_flight).where(
     outboxes.c.waiting > 0
 )
@@ -175,7 +204,10 @@ class SqlStore:
     async def locked(self) -> AsyncIterator[SqlLockedTrail]:
         """Begin a transaction that holds the tree head; leaving without `commit` undoes it."""
         async with self._database.writing() as statements:
-            yield await SqlLockedTrail.lock(statements, self._known_edge)
+            trail = await SqlLockedTrail.lock(statements, self._known_edge)
+            yield trail
+        if trail.has_erased:
+            await wipe_leftovers(self._database)
 
     async def directory_version(self) -> int:
         """The version of the directory now, without the lock."""
@@ -209,6 +241,18 @@ class SqlStore:
         """What the exchange made for these deliveries, where it was not erased."""
         async with self._database.reading() as statements:
             return await read_views(statements, delivery_ids)
+
+    async def kept_subjects(self, subject_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these travellers whose keys are still kept."""
+        async with self._database.reading() as statements:
+            return await kept_subjects(statements, subject_ids)
+
+    async def kept_records(
+        self, *, before: datetime, after: MessageIdentity | None, limit: int
+    ) -> tuple[Sequence[KeptRecord], MessageIdentity | None]:
+        """Stored messages accepted before that time, and what to ask for the next ones with."""
+        async with self._database.reading() as statements:
+            return await read_kept_records(statements, before, after, limit)
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept."""
@@ -253,6 +297,27 @@ class SqlStore:
             for row in await self._rows(_WAITING_SUBSCRIBERS)
             if row.in_flight < windows.get(row.subscriber, 0)
         )
+
+    async def notices(
+        self, *, after: str, limit: int, overdue_at: datetime | None = None
+    ) -> Sequence[Notice]:
+        """Notices of recall whose ids come after that one, in the order of their ids."""
+        asked: dict[str, Any] = {"after": after, "most": limit}
+        if overdue_at is None:
+            rows = await self._rows(_NOTICES, **asked)
+        else:
+            rows = await self._rows(_OVERDUE_NOTICES, overdue_at=overdue_at, **asked)
+        return [read_notice(row) for row in rows]
+
+    async def grants(self, *, only_unreviewed: bool = False) -> Sequence[Grant]:
+        """Broken glass, in the order of its trail entries."""
+        statement = SELECT_UNREVIEWED if only_unreviewed else SELECT_GRANTS
+        return [read_grant(row) for row in await self._rows(statement)]
+
+    async def overdue_recalls(self, at: datetime) -> int:
+        """How many notices of recall are unanswered whose deadline was before that time."""
+        [row] = await self._rows(_OVERDUE, overdue_at=at)
+        return int(row.number)
 
     async def statement(self, digest: str) -> tuple[bytes, str] | None:
         """Body and detached JWS of the signed acknowledgement of that digest."""

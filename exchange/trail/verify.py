@@ -24,8 +24,11 @@ The argument, numbered here and again at the code that makes each step:
      `superseded`, and by what, exactly when its message had been replaced by then. So no older
      version was ever let out as the current one.
  12. Every recall names a delivery that was released to the same subscriber and not recalled before.
- 13. Every answer to a recall comes from the subscriber that was told, once.
- 14. Every release names a purpose of the closed list of health purposes. So nothing was let go for
+ 13. Every answer to a recall comes from the subscriber that was told, once; only `deleted` may
+     follow `ceased`.
+ 14. Every broken glass was opened once and, if approved, by another; who reviewed it, once, neither
+     opened nor approved it.
+ 15. Every release names a purpose of the closed list of health purposes. So nothing was let go for
      immigration or law enforcement: with 7, no other delivery exists.
 
 Findings name entries by index and never repeat what an entry says.

@@ -22,6 +22,9 @@ COUNTRY_IDENTIFIERS: Final = "urn:iso:std:iso:3166"
 ACTIONS: Final = frozenset({"collect", "access", "use", "disclose", "correct"})
 _ROLES: Final = frozenset({(PARTICIPATION_TYPE, "IRCP"), (PARTICIPATION_TYPE, "PRCP")})
 
+#: Types that only group others: in a denial they may mean any of theirs.
+_ABSTRACT_TYPES: Final = frozenset({"Resource", "DomainResource"})
+
 _PROVISION: Final = frozenset(
     {
         "type", "period", "actor", "action", "securityLabel", "purpose", "class", "code",
@@ -206,8 +209,8 @@ def _purpose(value: Any, doubts: Doubts) -> str:
 
 def _class(value: Any, doubts: Doubts) -> str:
     system, code = _coding(value, doubts)
-    is_type = system == RESOURCE_TYPES and code in pinned().resource_types
-    return _known(code, doubts, is_known=is_type)
+    is_type = code in pinned().resource_types and code not in _ABSTRACT_TYPES
+    return _known(code, doubts, is_known=system == RESOURCE_TYPES and is_type)
 
 
 def _known(code: str, doubts: Doubts, *, is_known: bool) -> str:

@@ -4,9 +4,12 @@ docs/consent.md is the contract. What could not be understood is kept as a mark 
 that a rule that denies still denies by it, and a rule that permits never does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
+
+from schemas.canonical_json import canonical_text
 
 ConsentStatus = Literal["active", "inactive", "rejected", "entered-in-error", "draft", "proposed"]
 RuleType = Literal["permit", "deny"]
@@ -141,6 +144,17 @@ class ConsentStatement:
     unevaluated: Unevaluated | None = None
     of_representative: bool = False
 
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def canonical_text(self) -> str:
+        """The statement in RFC 8785 form, for the digest of a decision; written once."""
+        if self._text is None:
+            text = canonical_text(self.to_json())
+            object.__setattr__(self, "_text", text)
+            return text
+        return self._text
+
     @property
     def is_usable(self) -> bool:
         """Whether everything in it was understood, so that it may permit."""
@@ -151,9 +165,8 @@ class ConsentStatement:
         """Whether, of two versions of one moment, it is the one that discloses less."""
         if self.status != "active" or not self.is_usable:
             return True
-        if self.root is not None and self.root.type is not None:
-            return self.root.type == "deny"
-        return not DENYING_BASES.isdisjoint(self.base)
+        root_denies = self.root is not None and self.root.type == "deny"
+        return root_denies or not DENYING_BASES.isdisjoint(self.base)
 
     @property
     def only_permits(self) -> bool:
@@ -224,35 +237,51 @@ _PAIRS: Final = ("actors", "data")
 
 def _rule_json(rule: Rule) -> dict[str, Any]:
     """Only what is there: an absent criterion is an absent member."""
-    spans = {name: _span_json(getattr(rule, name)) for name in _SPANS}
-    texts = {name: _list_json(getattr(rule, name)) for name in _TEXTS}
-    pairs = {name: _pairs_json(getattr(rule, name)) for name in _PAIRS}
-    codes = None if rule.codes is None else [_pairs_json(concept) for concept in rule.codes]
-    members = {
-        "type": rule.type,
-        **spans,
-        **texts,
-        **pairs,
-        "codes": codes,
-        "has_unknown_label": rule.has_unknown_label or None,
-        "exceptions": [_rule_json(one) for one in rule.exceptions] or None,
-    }
-    return {name: value for name, value in members.items() if value is not None}
+    members: dict[str, Any] = {"type": rule.type} if rule.type is not None else {}
+    for name in rule.criteria:
+        if name == "labels":
+            members |= _labels_json(rule)
+        else:
+            members[name] = _JSON_OF[name](getattr(rule, name))
+    if rule.exceptions:
+        members["exceptions"] = [_rule_json(one) for one in rule.exceptions]
+    return members
 
 
-def _span_json(span: Span | None) -> list[Any] | None:
-    if span is None:
-        return None
+def _labels_json(rule: Rule) -> dict[str, Any]:
+    labels: dict[str, Any] = {}
+    if rule.confidentiality is not None:
+        labels["confidentiality"] = list(rule.confidentiality)
+    if rule.sensitivity is not None:
+        labels["sensitivity"] = list(rule.sensitivity)
+    if rule.has_unknown_label:
+        labels["has_unknown_label"] = True
+    return labels
+
+
+def _span_json(span: Span) -> list[Any]:
     ends = [None if end is None else _written(end) for end in (span.start, span.end)]
     return [*ends, span.is_readable]
 
 
-def _list_json(texts: tuple[str, ...] | None) -> list[str] | None:
-    return None if texts is None else list(texts)
+def _pairs_json(pairs: tuple[Named, ...]) -> list[list[str]]:
+    return [list(pair) for pair in pairs]
 
 
-def _pairs_json(pairs: tuple[Named, ...] | None) -> list[list[str]] | None:
-    return None if pairs is None else [list(pair) for pair in pairs]
+def _codes_json(concepts: tuple[tuple[Named, ...], ...]) -> list[list[list[str]]]:
+    return [_pairs_json(concept) for concept in concepts]
+
+
+_JSON_OF: Final[dict[Criterion, Callable[[Any], list[Any]]]] = {
+    "actors": _pairs_json,
+    "purposes": list,
+    "period": _span_json,
+    "classes": list,
+    "actions": list,
+    "codes": _codes_json,
+    "data_period": _span_json,
+    "data": _pairs_json,
+}
 
 
 def _rule(values: dict[str, Any]) -> Rule:

@@ -24,9 +24,12 @@ from tests.support.provision_sets import (
     RECIPIENTS,
     SNOMED,
     TERMINOLOGY,
+    actors,
     coding,
     concept,
+    label,
     pick,
+    provision,
     root_provision,
 )
 
@@ -79,6 +82,8 @@ def consent_set(seed: int, *, doubtful: bool = False) -> ConsentSet:
     random = Draws(seed)
     request = request_of(random)
     consents = [consent(random, request) for _ in range(random.choice((1, 1, 2, 2, 3, 4)))]
+    if random.random() < 0.3:
+        consents[random.randrange(len(consents))] = willing(random, request)
     replace_some(random, consents)
     if doubtful:
         for one in consents:
@@ -106,9 +111,9 @@ def request_of(random: Random) -> Json:
         "record_class": random.choice(("Immunization", "Observation", "DiagnosticReport")),
         "record": random.choice(("urn:example:records|1", "urn:example:records|2", None)),
         "codes": random.choice(RECORD_CODES),
-        "diseases": random.choice((["measles"], ["yellow-fever"], ["hiv", "measles"], [])),
+        "diseases": random.choice((["measles"], ["yellow-fever"], ["mpox", "measles"], [])),
         "date": random.choice(RECORD_DATES),
-        "confidentiality": random.choice(("N", "N", "N", "N", "L", "M", "R", "V")),
+        "confidentiality": random.choice(("N", "N", "N", "N", "N", "L", "M", "R", "V", "secret")),
         "labels": sorted(labels),
         "part_labels": sorted(random.sample(others, random.choice((0, 0, 1)))),
         "origins": random.choice(([], ["KG"], ["TJ"], ["KG", "TJ"], ["KZ"], ["UZ"])),
@@ -137,9 +142,32 @@ def consent(random: Random, request: Json) -> Json:
         found["performer"] = [dict(PATIENT)]
     if typed or random.random() < 0.7:
         found["provision"] = root_provision(random, request, typed)
+    if found["status"] == "rejected" and request["part_labels"] and random.random() < 0.5:
+        kind = random.choice(("permit", "deny"))
+        found["provision"] = {"type": kind, "securityLabel": [label(request["part_labels"][0])]}
     for chance, change in ODDITIES:
         if random.random() < chance:
             change(random, found)
+    return found
+
+
+def willing(random: Random, request: Json) -> Json:
+    """A Consent that comes near to permitting this very request, by one path or several."""
+    found = consent(random, request)
+    found.update({"status": "active", "dateTime": random.choice(DATE_TIMES[:7])})
+    root = provision(random, request, random.choice((0, 0, 1, 2)), 0.02)
+    ways = [root, *root.get("provision", [])]
+    for one in ways:
+        if random.random() < 0.6:
+            one["type"] = "permit"
+        if random.random() < 0.5:
+            one["actor"] = actors(random, request)
+        named = request["labels"] + request["part_labels"]
+        if named and random.random() < 0.5:
+            one["securityLabel"] = [
+                label(code) for code in random.sample(named, random.randint(1, len(named)))
+            ]
+    found["provision"] = {**root, "type": "permit"}
     return found
 
 

@@ -332,7 +332,8 @@ def test_publish_subscribe_and_audit(bhx, served, tmp_path):
     )
     assert {one.stat().st_mode & 0o777 for one in (tmp_path / "in").iterdir()} == {0o600}
     last = as_json(bhx(*registry, "--out", "in", "--json"))
-    assert last == {"received": 0, "withheld": 0, "unproven": [], "missing": []}
+    nothing = {"unanswered": [], "unproven": [], "missing": []}
+    assert last == {"received": 0, "withheld": 0, "recalled": 0, **nothing}
 
     auditor = ["--url", served, "--as", AUDITOR, "--key", "2.key"]
     report = as_json(bhx("audit", "verify", *auditor, "--json"))

@@ -85,6 +85,8 @@ ROWS = [
     ({"class_": coded(TYPES, "Observation")}, {}, NO, NO),
     ({"class_": coded(TYPES, "Patient")}, {}, NO, NO),
     ({"class_": coded(TYPES, "Vaccination")}, {}, UNSURE, UNSURE),
+    ({"class_": coded(TYPES, "Resource")}, {}, UNSURE, UNSURE),
+    ({"class_": coded(TYPES, "DomainResource")}, {}, UNSURE, UNSURE),
     ({"class_": coded("urn:x", "Immunization")}, {}, UNSURE, UNSURE),
     # code
     ({"code": [concept(CVX, "37")]}, {}, YES, YES),
