@@ -381,9 +381,9 @@ class Store(Protocol):
         """Those of these travellers whose keys are still kept."""
 
     async def kept_records(
-        self, *, before: datetime, after: MessageIdentity | None, limit: int
+        self, *, accepted_by: datetime, after: MessageIdentity | None, limit: int
     ) -> tuple[Sequence[KeptRecord], MessageIdentity | None]:
-        """Stored messages accepted before that time, and what to ask for the next ones with.
+        """Stored messages accepted by that time, and what to ask for the next ones with.
 
         Looks at `limit` decisions in the order of their identities, so a page may be empty; the
         second is None after the last.

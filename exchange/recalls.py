@@ -6,7 +6,7 @@ numbered, in the trail, proven, acknowledged; the recipient answers it with a si
 "deleted".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -86,24 +86,22 @@ def is_received_in_error(opened: OpenedMessage, facts: Facts) -> bool:
 def recalled_by(
     opened: OpenedMessage,
     disclosed: Iterable[Disclosed],
+    held: Container[str],
     again: Callable[[PendingDelivery], Entitlement | None],
-    *,
-    was_joined: bool,
 ) -> Iterator[tuple[Disclosed, RecallCause]]:
     """The deliveries that this accepted message recalls, and why.
 
     Args:
         opened: its consents are among the facts that `again` asks.
         disclosed: let out about this traveller and not recalled.
+        held: ids of those that had a basis just before this message.
         again: the basis on which a delivery may stay where it went.
-        was_joined: whether the message showed that two travellers are one.
     """
     is_withdrawn = opened.message.event in WITHDRAWALS and opened.record is not None
-    asks_again = was_joined or bool(opened.message.consents)
     for one in disclosed:
         if is_withdrawn and one.pending.record == opened.record:
             yield one, "entered-in-error"
-        elif asks_again and again(one.pending) is None:
+        elif one.pending.delivery_id in held and again(one.pending) is None:
             yield one, "consent-withdrawn"
 
 

@@ -175,8 +175,7 @@ class Recording:
                 standing=succession.standing,
             )
         )
-        may_recall = takes_back(opened, self._facts)
-        was_joined = len(self._facts.known_subjects(opened.subject_tokens)) > 1
+        held = self._held_before(opened)
         subject = self._subject_of(opened, vault)
         # Before its deliveries are let out: they say whether it is the newest.
         self._enter_version(opened, succession, subject.subject_id, index)
@@ -188,10 +187,7 @@ class Recording:
             on_file = ConsentOnFile(statement=statement, basis=own_basis)
             self._consents.append((subject.subject_id, on_file))
             self._facts.consents.setdefault(subject.subject_id, []).append(on_file)
-        if may_recall:
-            self._recall_what_lost_its_basis(
-                opened, subject.subject_id, index, was_joined=was_joined
-            )
+        self._recall_what_lost_its_basis(opened, subject.subject_id, index, held)
         accepted = _Accepted(subject, content, salt, index)
         for entitlement in decision.entitlements:
             self._deliver(opened, entitlement, accepted)
@@ -488,15 +484,31 @@ class Recording:
         self._facts.outbox(pending.subscriber).waiting -= 1
         self._touched.add(pending.subscriber)
 
+    def _held_before(self, opened: OpenedMessage) -> frozenset[str]:
+        """Deliveries about this traveller that something permits, before the message is entered.
+
+        Those of a consent whose time was over are not among them: nothing is taken back there.
+        What broken glass let out is: it was never more than lent.
+        """
+        if not takes_back(opened, self._facts):
+            return frozenset()
+        return frozenset(
+            one.pending.delivery_id
+            for subject in self._facts.known_subjects(opened.subject_tokens)
+            for one in self._facts.disclosed.get(subject.subject_id, ())
+            if isinstance(one.pending.basis, BreakGlassBasis)
+            or self.releasing.again(one.pending) is not None
+        )
+
     def _recall_what_lost_its_basis(
-        self, opened: OpenedMessage, subject_id: str, index: int, *, was_joined: bool
+        self, opened: OpenedMessage, subject_id: str, index: int, held: frozenset[str]
     ) -> None:
         """Everybody who received, and may not have it any more, is told; nobody else is."""
         standing = self._facts.disclosed.get(subject_id)
         if not standing:
             return
         deadline = deadline_of(self._policies, opened.jurisdiction, self.at)
-        recalled = recalled_by(opened, standing, self.releasing.again, was_joined=was_joined)
+        recalled = recalled_by(opened, standing, held, self.releasing.again)
         for disclosed, cause in list(recalled):
             standing.remove(disclosed)
             self.recall(

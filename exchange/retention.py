@@ -127,11 +127,13 @@ class RetentionDesk:
         days = [days for policy in self.policies for days in policy.retention.values()]
         if not days:
             return []
-        before = at - timedelta(days=min(days))
+        latest = at - timedelta(days=min(days))
         due: dict[tuple[str, int], _Due] = {}
         after: MessageIdentity | None = None
         while True:
-            page, after = await self.store.kept_records(before=before, after=after, limit=_PAGE)
+            page, after = await self.store.kept_records(
+                accepted_by=latest, after=after, limit=_PAGE
+            )
             for one in page:
                 policy = self._expired_by(one, at)
                 if policy is not None:

@@ -65,13 +65,12 @@ class TravelDocument(WireDocument):
     value: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class BreakGlassOpening(WireDocument):
-    """What the exchange is sent: the request, the approval if there is one, and the documents.
+class SignedBreakGlass(WireDocument):
+    """What goes to the second approver and back; nothing of the traveller can be read from it.
 
     Attributes:
         request: the exact bytes that `request_signature` covers.
-        documents: any of the traveller's.
-        salt: 32 random bytes, which open the request's commitment to the documents.
+        approval: the exact bytes that `approval_signature` covers, once there is one.
     """
 
     ABSENT_WHEN_NONE: ClassVar[tuple[str, ...]] = ("approval", "approval_signature")
@@ -79,12 +78,22 @@ class BreakGlassOpening(WireDocument):
     v: Literal[1] = 1
     request: WireBytes
     request_signature: Annotated[str, StringConstraints(max_length=4_096)]
+    approval: WireBytes | None = None
+    approval_signature: Annotated[str, StringConstraints(max_length=4_096)] | None = None
+
+
+class BreakGlassOpening(SignedBreakGlass):
+    """What the exchange is sent.
+
+    Attributes:
+        documents: any of the traveller's.
+        salt: 32 random bytes, which open the request's commitment to the documents.
+    """
+
     documents: Annotated[
         tuple[TravelDocument, ...], Field(min_length=1, max_length=MOST_DOCUMENTS, repr=False)
     ]
     salt: Annotated[WireBytes, Field(repr=False)]
-    approval: WireBytes | None = None
-    approval_signature: Annotated[str, StringConstraints(max_length=4_096)] | None = None
 
 
 def documents_bytes(documents: Iterable[TravelDocument]) -> bytes:

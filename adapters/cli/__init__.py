@@ -10,6 +10,7 @@ import typer
 from adapters.cli.answering import AnsweringGroup, show_version
 from adapters.cli.audit import audit
 from adapters.cli.bench import bench
+from adapters.cli.break_glass import break_glass
 from adapters.cli.consent import consent
 from adapters.cli.demo import demo
 from adapters.cli.disclosures import disclosures
@@ -64,6 +65,7 @@ app.command(rich_help_panel="For everybody")(view)
 app.command(rich_help_panel="For everybody")(publish)
 app.command(rich_help_panel="For everybody")(subscribe)
 app.command(rich_help_panel="For everybody")(slip)
+app.add_typer(break_glass, name="break-glass", rich_help_panel="For everybody")
 app.add_typer(consent, name="consent", rich_help_panel="For everybody")
 app.add_typer(audit, name="audit", rich_help_panel="For everybody")
 app.add_typer(key, name="key", rich_help_panel="For everybody")

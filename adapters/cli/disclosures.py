@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -108,17 +108,28 @@ def _print(report: "DisclosureReport", language: str) -> None:
 
 
 def _cells(one: "Disclosure", language: str) -> list[str]:
-    basis: list[Any] = [one.basis.text, one.basis.law, one.basis.citation]
-    since = [one.state.text, one.reason.text if one.reason else ""]
-    if one.recall is not None:
-        answer = one.recall.answer
-        since.append(answer.text if answer else f"… {one.recall.deadline[:16]}Z")
+    from adapters.pages.document import moment
+
+    basis: list[str | None] = [one.basis.text, one.basis.law, one.basis.citation]
     what = [one.record.type.text, one.view.text, *(one.record.diseases or ())]
     return [
         str(one.proof.index),
-        f"{one.at[:10]} {one.at[11:16]}Z",
+        moment(one.at, language),
         one.recipient.name or one.recipient.id,
         ", ".join(what),
         "; ".join([one.purpose.text, *filter(None, basis)]),
-        "; ".join(filter(None, since)),
+        "; ".join(_since(one, language)),
     ]
+
+
+def _since(one: "Disclosure", language: str) -> list[str]:
+    from adapters.pages.document import day
+    from schemas.sentences.catalogue import say
+
+    told = [one.state.text, *([one.reason.text] if one.reason else [])]
+    if one.recall is not None and one.recall.answer is not None:
+        told.append(one.recall.answer.text)
+    elif one.recall is not None:
+        key = "report.overdue" if one.recall.is_overdue else "report.answer-by"
+        told.append(say(key, (day(one.recall.deadline, language),), language))
+    return told

@@ -121,6 +121,19 @@ class HttpTransport:
         )
         _require_success(answer)
 
+    async def break_glass(self, opening: bytes) -> dict[str, Any]:
+        """What the exchange says of the grant that these bytes ask for (schemas.break_glass).
+
+        Raises:
+            Unavailable: it is not known whether it was granted: ask the same again.
+            RequestRefused: it was not.
+        """
+        answer = await self._logged_in(
+            "POST", "/break-glass", content=opening, headers={"content-type": "application/json"}
+        )
+        _require_success(answer)
+        return dict(_value(answer))
+
     async def settle(self, arrived: Sequence[Arrived]) -> None:
         """Nothing to do: the cursor says where to go on."""
 

@@ -12,20 +12,45 @@ from adapters.http.reading import read_body
 from adapters.http.scopes import BREAK_GLASS
 from adapters.http.tokens import AccessTokens, Caller, requires
 from exchange.errors import MalformedMessage
-from schemas.break_glass import BreakGlassOpening
+from schemas.break_glass import MOST_DOCUMENTS, BreakGlassOpening
+from schemas.envelope import BREAK_GLASS_APPROVAL, BREAK_GLASS_REQUEST
 from schemas.trail_entry import entry_time
 from schemas.violation import SchemaViolation
 
 _MOST_BYTES = 65_536
+_BYTES = {"type": "string", "pattern": r"^[A-Za-z0-9_-]+$", "description": "Base64url."}
+_JWS = {"type": "string", "pattern": r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$", "maxLength": 4_096}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
+_SCHEMA = {
+    "title": "BreakGlassOpening",
+    "type": "object",
+    "required": ["v", "request", "request_signature", "documents", "salt"],
+    "additionalProperties": False,
+    "properties": {
+        "v": {"const": 1},
+        "request": {**_BYTES, "description": "The signed request's exact bytes, base64url."},
+        "request_signature": {**_JWS, "description": f"With cty {BREAK_GLASS_REQUEST}."},
+        "documents": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_DOCUMENTS,
+            "items": {
+                "type": "object",
+                "required": ["system", "value"],
+                "additionalProperties": False,
+                "properties": {"system": _TEXT, "value": _TEXT},
+            },
+        },
+        "salt": {**_BYTES, "description": "32 bytes, which open the request's `subject`."},
+        "approval": {**_BYTES, "description": "The signed approval's exact bytes, base64url."},
+        "approval_signature": {**_JWS, "description": f"With cty {BREAK_GLASS_APPROVAL}."},
+    },
+}
 _REQUEST: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The signed request, the signed approval, and the traveller's documents.",
-        "content": {
-            "application/json": {
-                "schema": BreakGlassOpening.model_json_schema(mode="serialization")
-            }
-        },
+        "content": {"application/json": {"schema": _SCHEMA}},
     }
 }
 

@@ -161,7 +161,7 @@ class _ReportPage:
         if recall.at is not None:
             at = self._day(recall.at)
             told = [_line(self._say("report.told-to-stop", at, recall.cause.text))]
-        deadline = self._moment(recall.deadline)
+        deadline = self._day(recall.deadline)
         if recall.answer is not None and recall.answered is not None:
             at = self._day(recall.answered.at)
             told.append(_line(self._say("report.answered", at, recall.answer.text)))
@@ -179,10 +179,18 @@ class _ReportPage:
         return [element("h2", self._say("report.glass-title")), element("ul", *lines)]
 
     def _grant(self, one: ReportedGlass) -> list[Child]:
-        opened = [self._moment(one.opened_at), self._moment(one.until), one.reason.text]
+        opened = self._moment(one.opened_at), self._moment(one.until)
         outcome = one.outcome.text if one.outcome else self._say("report.glass-open")
-        name = element("b", _name_of(one.participant))
-        line: list[Child] = [name, ". ", self._say("report.glass", *opened)]
+        line: list[Child] = [
+            element("b", _name_of(one.participant)),
+            ". ",
+            self._say("report.glass", *opened),
+            " ",
+            self._say("report.glass-why"),
+            " ",
+            foreign(one.reason.text),
+            ".",
+        ]
         if one.approver is not None:
             line += [" ", self._say("report.glass-approver"), " ", _name_of(one.approver), "."]
         return [*line, f" {outcome}"]

@@ -29,7 +29,7 @@ td { padding: .5rem; vertical-align: top; border-bottom: 1px solid var(--line); 
 td { hyphens: auto; }
 td > div { margin-bottom: .15rem; }
 tr { break-inside: avoid; }
-.date { width: 12%; } .who { width: 23%; } .what { width: 21%; } .why { width: 21%; }
+.date { width: 13%; } .who { width: 22%; } .what { width: 20%; } .why { width: 20%; }
 .on-paper { display: none; }
 .state { display: inline-block; padding: .05rem .45rem; border: 1px solid currentColor;
   border-radius: .3rem; font-size: .8rem; font-weight: 600; overflow-wrap: normal; }

@@ -38,6 +38,7 @@ from adapters.store.agreement_queries import (
     DECISIONS,
     DELIVERIES,
     ENTRIES,
+    GRANTS,
     HEAD,
     HELD,
     KEPT,
@@ -62,6 +63,8 @@ from exchange.trail.tiles import TileId, grow
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
+    BreakGlassOpenedEntry,
+    BreakGlassReviewedEntry,
     ErasedEntry,
     HoldEntry,
     ParticipantEntry,
@@ -164,6 +167,13 @@ class _Comparison:
         await self._compare_answers(
             {n: e for n, e in entries.items() if isinstance(e, RecallAnsweredEntry)}
         )
+        await self._compare_grants(
+            {
+                n: e
+                for n, e in entries.items()
+                if isinstance(e, BreakGlassOpenedEntry | BreakGlassReviewedEntry)
+            }
+        )
         for index, entry in entries.items():
             if isinstance(entry, ParticipantEntry):
                 self._documents[entry.participant] = (index, entry.document)
@@ -243,6 +253,30 @@ class _Comparison:
                 if stands != (index, entry.answer) and not _is_followed(index, entry, marked):
                     self._find(f"A recall answered by entry {index} is not marked so.")
 
+    async def _compare_grants(
+        self, entries: dict[int, BreakGlassOpenedEntry | BreakGlassReviewedEntry]
+    ) -> None:
+        """A grant's row may be gone: it is erased with its traveller."""
+        asked = [entry.grant for entry in entries.values()]
+        rows = {row.grant_id: row for row in await GRANTS.rows(self._statements, asked)}
+        named = [
+            digest
+            for entry in entries.values()
+            if isinstance(entry, BreakGlassOpenedEntry)
+            for digest in (entry.statement, entry.approval)
+            if digest is not None
+        ]
+        kept = {row.digest: row for row in await STATEMENTS.rows(self._statements, named)}
+        for index, entry in entries.items():
+            if not _is_the_grant(index, entry, rows.get(entry.grant)):
+                self._find(f"The broken glass of entry {index} is recorded otherwise.")
+            if isinstance(entry, BreakGlassReviewedEntry):
+                continue
+            for digest in (entry.statement, entry.approval):
+                row = None if digest is None else kept.get(digest)
+                if digest and (not row or statement_digest(row.body, row.signature) != digest):
+                    self._find(f"What was signed for entry {index} is missing or changed.")
+
     def _compare_directory(self, documents: dict[str, str]) -> None:
         for participant, (index, digest) in self._documents.items():
             document = documents.get(participant)
@@ -303,6 +337,17 @@ class _Comparison:
 
     def _find(self, sentence: str) -> None:
         self.findings.append(sentence)
+
+
+def _is_the_grant(
+    index: int, entry: BreakGlassOpenedEntry | BreakGlassReviewedEntry, row: Any
+) -> bool:
+    if row is None:
+        return True
+    if isinstance(entry, BreakGlassReviewedEntry):
+        return bool((row.reviewed_entry, row.outcome) == (index, entry.outcome))
+    stored = (row.opened_entry, row.participant, row.reason, row.approver, entry_time(row.until))
+    return bool(stored == (index, entry.participant, entry.reason, entry.approver, entry.until))
 
 
 def _is_followed(index: int, entry: RecallAnsweredEntry, row: Any) -> bool:

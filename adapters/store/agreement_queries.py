@@ -9,6 +9,7 @@ from adapters.store.tables import (
     consents,
     decisions,
     deliveries,
+    grants,
     holds,
     is_notice,
     is_pending,
@@ -81,6 +82,7 @@ CONSENTS = ByKeys(
     lambda among: select(consents).where(among).order_by(consents.c.position),
 )
 VERSIONS = ByKeys(record_versions.c.record, lambda among: select(record_versions).where(among))
+GRANTS = ByKeys(grants.c.grant_id, lambda among: select(grants).where(among))
 STATEMENTS = ByKeys(acknowledgements.c.digest, lambda among: select(acknowledgements).where(among))
 DECIDED = (
     select(func.count()).select_from(decisions).where(decisions.c.entry_index < bindparam("size"))

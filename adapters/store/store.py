@@ -248,11 +248,11 @@ class SqlStore:
             return await kept_subjects(statements, subject_ids)
 
     async def kept_records(
-        self, *, before: datetime, after: MessageIdentity | None, limit: int
+        self, *, accepted_by: datetime, after: MessageIdentity | None, limit: int
     ) -> tuple[Sequence[KeptRecord], MessageIdentity | None]:
-        """Stored messages accepted before that time, and what to ask for the next ones with."""
+        """Stored messages accepted by that time, and what to ask for the next ones with."""
         async with self._database.reading() as statements:
-            return await read_kept_records(statements, before, after, limit)
+            return await read_kept_records(statements, accepted_by, after, limit)
 
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept."""

@@ -141,7 +141,7 @@ async def read_holds(statements: Statements) -> list[Hold]:
 
 
 async def read_kept_records(
-    statements: Statements, before: datetime, after: MessageIdentity | None, limit: int
+    statements: Statements, accepted_by: datetime, after: MessageIdentity | None, limit: int
 ) -> tuple[list[KeptRecord], MessageIdentity | None]:
     """As `Store.kept_records`: decisions by their own key, so that each page costs the same."""
     if after is None:
@@ -151,7 +151,7 @@ async def read_kept_records(
             _RECORDS_AFTER,
             {"most": limit, "after_message": after.message_id, "after_publisher": after.publisher},
         )
-    found = [_kept_record(row) for row in rows if _is_kept(row) and row.decided_at < before]
+    found = [_kept_record(row) for row in rows if _is_kept(row) and row.decided_at <= accepted_by]
     last = rows[-1] if len(rows) == limit else None
     return found, None if last is None else MessageIdentity(last.publisher, last.message_id)
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from schemas.consent.purposes import is_known
+from schemas.consent.rule import NOT_UNDERSTOOD, Named, Rule, RuleType, Span
 from schemas.consent.sensitivity import CONFIDENTIALITY_SYSTEM, HEIGHT, SENSITIVITY
-from schemas.consent.statement import NOT_UNDERSTOOD, Named, Rule, RuleType, Span, Unusable
+from schemas.consent.statement import Unusable
 from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.fhir_names import ACT_CODE, ACT_REASON, PARTICIPANT_IDENTIFIERS, PARTICIPATION_TYPE
 from schemas.structure.pinned import pinned
@@ -132,13 +133,13 @@ def _all(
 
 
 def _span(value: Any, doubts: Doubts) -> Span | None:
-    if value is None:
+    if value is None or value == {}:
         return None
     said = doubts.fields(value, _PERIOD)
-    if not isinstance(value, dict):
-        return Span(None, None, is_readable=False)
+    # Something else than an end may be what limits it.
     if "start" not in said and "end" not in said:
-        return None
+        doubts.add("unknown-code")
+        return Span(None, None, is_readable=False)
     try:
         start, end = said.get("start"), said.get("end")
         return Span(

@@ -43,6 +43,12 @@ include-path = [
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "422"]
 
+# Whoever guesses has to wait.
+[[operations]]
+include-path = "/slip/{{token}}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "429"]
+checks.negative_data_rejection.expected-statuses = ["404", "422", "429"]
+
 # Waiting half a minute is tested elsewhere.
 [[operations]]
 include-path = "/deliveries"
@@ -85,7 +91,8 @@ class Serving(threading.Thread):
         cast.add(ALA, "publisher")
         everything = Subscription(id="all", purpose="PUBHLTH")
         cast.add(KZ, "subscriber", subscriptions=(everything,))
-        cast.add(EVERYTHING, "publisher", "subscriber", "auditor", subscriptions=(everything,))
+        roles = ("publisher", "subscriber", "auditor", "operator")
+        cast.add(EVERYTHING, *roles, subscriptions=(everything,))
         async with running_world(self.folder, cast) as exchange:
             for given in (EXAMPLE, None, None):
                 message_id, body = vaccination(
@@ -103,6 +110,8 @@ class Serving(threading.Thread):
                     "system/acknowledgements.c",
                     "system/break-glass.c",
                     "system/trail.r",
+                    "system/slips.c",
+                    "system/disclosures.r",
                     "system/participants.r",
                 ),
             )

@@ -22,7 +22,7 @@ from exchange.proving import ProofDesk
 from exchange.signing import SigningKey
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.tiles import TileId, right_edge, tree_root
-from schemas.consent.statement import Span
+from schemas.consent.rule import Span
 from schemas.participant import Participant
 from tests.contract.recorded_world import (
     NOW,

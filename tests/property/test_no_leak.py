@@ -95,8 +95,17 @@ class Workload:
         self.sent[message_id] = (traveller, consents, len(json.loads(body)["entry"]))
         await self.exchange.processor.process([received])
 
-    async def acknowledge(self):
-        name = self.random.choice(REGISTRIES)
+    async def finish(self):
+        """Until nothing waits any more, notices of recall included."""
+        moved = 1
+        while moved:
+            for name in REGISTRIES:
+                await self.acknowledge(name)
+            self.clock.advance(seconds=5)
+            moved = await self.exchange.relay.release_waiting()
+
+    async def acknowledge(self, name=None):
+        name = name or self.random.choice(REGISTRIES)
         await self.fetch(name)
         open_ones = [one for one, (_, done) in self.inboxes[name].items() if not done]
         if open_ones:
@@ -121,14 +130,7 @@ async def test_no_delivery_exists_whose_basis_did_not_hold(tmp_path, seed):
         work = Workload(exchange, cast, clock, random)
         for _ in range(MESSAGES // 2):
             await work.step()
-        for _ in range(40):
-            for name in REGISTRIES:
-                await work.fetch(name)
-                await work.acknowledge()
-            clock.advance(seconds=5)
-            await exchange.relay.release_waiting()
-        for name in REGISTRIES:
-            await work.fetch(name)
+        await work.finish()
         size, _ = await exchange.store.checkpoint()
         entries = [json.loads(one) for one in await exchange.store.entries(0, size)]
 
@@ -202,16 +204,22 @@ def assert_recalled_exactly(work, entries):
 
 
 def first_fall(work, entries, index, released):
-    """The first consent about this traveller, accepted later, after which nothing permits it."""
+    """The first consent about this traveller, accepted later, that takes the basis away.
+
+    One that was over by then, as a period ends, is taken away by nobody.
+    """
     traveller, _, _ = work.sent[released["message"]]
+    name = released["subscriber"]
     for later in range(index + 1, len(entries)):
         one = entries[later]
         if one["type"] != "accepted" or work.sent[one["message"]][0] != traveller:
             continue
         if not work.sent[one["message"]][1]:
             continue
-        name = released["subscriber"]
-        said = decided_at(work, entries, later + 1, name, released, time=one["time"])
-        if said["decision"] != "permit":
+        before, after = (
+            decided_at(work, entries, end, name, released, time=one["time"])["decision"]
+            for end in (later, later + 1)
+        )
+        if (before == "permit") and after != "permit":
             return later
     return None

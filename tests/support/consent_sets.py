@@ -45,6 +45,12 @@ DATE_TIMES = (
     "2026-06-01T14:00:00+05:00", "2026-09-09T09:09:09Z", "2026-11-25T11:59:59.999Z",
     "2026-11-25T12:04:59Z", "2026-11-25T12:05:00Z", "2026-11-25T12:05:01Z", "2027-02-01T00:00:00Z",
 )  # fmt: skip
+#: A root and what is nested in it; of two words the second is nested in the first.
+WAYS = (
+    ("permit",), ("permit", "permit"), ("permit", "permit", "permit"), ("permit", "deny"),
+    ("permit", "deny permit"), ("permit", "permit", "deny"), ("permit", "permit deny"),
+    ("deny", "permit"), ("deny", "permit", "permit"), ("deny", "permit deny"),
+)  # fmt: skip
 #: A day, a month, an instant: each as wide as a partial date can mean.
 RECORD_DATES = (
     ["2026-05-02T10:00:00.000000Z", "2026-05-04T11:59:59.999999Z"],
@@ -101,7 +107,7 @@ def consent_sets(*, doubtful: bool = False) -> strategies.SearchStrategy[Consent
 def request_of(random: Random) -> Json:
     recipient = random.choice(list(RECIPIENTS))
     labels = random.sample(LABELS, random.choice((0, 0, 0, 0, 1, 1, 2)))
-    others = [label for label in LABELS if label not in labels]
+    parts = [one for one in LABELS if one not in labels][: random.choice((0, 0, 0, 1, 1, 2))]
     return {
         "recipient": recipient,
         "recipient_jurisdiction": RECIPIENTS[recipient],
@@ -115,7 +121,7 @@ def request_of(random: Random) -> Json:
         "date": random.choice(RECORD_DATES),
         "confidentiality": random.choice(("N", "N", "N", "N", "N", "L", "M", "R", "V", "secret")),
         "labels": sorted(labels),
-        "part_labels": sorted(random.sample(others, random.choice((0, 0, 1)))),
+        "part_labels": sorted(parts),
         "origins": random.choice(([], ["KG"], ["TJ"], ["KG", "TJ"], ["KZ"], ["UZ"])),
         "is_minor": random.choice((True, False, False, None)),
     }
@@ -155,19 +161,38 @@ def willing(random: Random, request: Json) -> Json:
     """A Consent that comes near to permitting this very request, by one path or several."""
     found = consent(random, request)
     found.update({"status": "active", "dateTime": random.choice(DATE_TIMES[:7])})
-    root = provision(random, request, random.choice((0, 0, 1, 2)), 0.02)
-    ways = [root, *root.get("provision", [])]
-    for one in ways:
-        if random.random() < 0.6:
-            one["type"] = "permit"
-        if random.random() < 0.5:
-            one["actor"] = actors(random, request)
-        named = request["labels"] + request["part_labels"]
-        if named and random.random() < 0.5:
-            one["securityLabel"] = [
-                label(code) for code in random.sample(named, random.randint(1, len(named)))
-            ]
-    found["provision"] = {**root, "type": "permit"}
+    kind, *nested = random.choice(WAYS)
+    found["provision"] = {
+        **near(random, request, kind),
+        **({"provision": [way(random, request, one) for one in nested]} if nested else {}),
+    }
+    return found
+
+
+def way(random: Random, request: Json, kinds: str) -> Json:
+    """A rule of the first kind, with one of the next kind nested in it."""
+    kind, _, further = kinds.partition(" ")
+    found = near(random, request, kind)
+    if further:
+        found["provision"] = [way(random, request, further)]
+    return found
+
+
+def near(random: Random, request: Json, kind: str) -> Json:
+    """A rule that matches more often than not, and names some of the record's labels."""
+    found = {**provision(random, request, 0, 0.02), "type": kind}
+    found.pop("securityLabel", None)
+    named = request["labels"] + request["part_labels"]
+    if named and random.random() < 0.6:
+        some = random.sample(named, random.randint(1, len(named)))
+        found["securityLabel"] = [label(code) for code in some]
+    if random.random() < 0.4:
+        found["actor"] = actors(random, request)
+    if kind == "deny" and random.random() < 0.4:
+        # Unsure, but for a record that has it.
+        found |= random.choice(
+            ({"code": [concept("urn:x", "1")]}, {"dataPeriod": {"start": "2026-05"}})
+        )
     return found
 
 

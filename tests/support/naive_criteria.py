@@ -234,10 +234,12 @@ def sensitivity_labels(rule: Json) -> list[str]:
 
 
 def span_of(value: Json) -> tuple[datetime, datetime] | None:
-    """First and last instant of a Period, or None: an end cannot be read.
+    """First and last instant of a Period, or None: an end cannot be read, or there is none.
 
     Choice: one end that cannot be read makes the period unsure, whatever the other end says.
     """
+    if "start" not in value and "end" not in value:
+        return None
     first = instant(value["start"], last=False) if "start" in value else FIRST
     last = instant(value["end"], last=True) if "end" in value else LAST
     return (first, last) if first is not None and last is not None else None

@@ -78,12 +78,10 @@ def forbidden(involved: list[Json], request: Json) -> bool:
 
 
 def fits(entry: Json, request: Json) -> bool:
-    """Section 7: what mandates and forbids have in common."""
+    """Section 7: what mandates and forbids have in common; laboratory results are one class."""
     classes = entry.get("record_classes", [])
-    return (
-        any_of(entry, "recipients", [request["recipient"]])
-        # Section 3: laboratory results are one class.
-    ) and (not classes or any(criteria.same_class(one, request["record_class"]) for one in classes))
+    of_class = any(criteria.same_class(one, request["record_class"]) for one in classes)
+    return any_of(entry, "recipients", [request["recipient"]]) and (of_class or not classes)
 
 
 def any_of(entry: Json, name: str, values: list[str]) -> bool:

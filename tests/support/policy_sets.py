@@ -48,7 +48,9 @@ def policy(random: Random, request: Json, jurisdiction: str, version: int) -> Js
             )
         ),
         "age_of_majority": 18,
-        "sensitive": {"mpox": ["HIV"]} if random.random() < 0.15 else {},
+        "sensitive": random.choice(
+            ({}, {}, {}, {}, {"mpox": ["HIV"]}, {"measles": ["STD"], "yellow-fever": ["PSY"]})
+        ),
         "retention": {"Immunization": 3650},
         "recall_deadline_hours": 72,
     }  # fmt: skip

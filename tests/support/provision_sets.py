@@ -32,9 +32,9 @@ ABSTRACT = ("Vaccination", "Resource", "DomainResource")
 
 def root_provision(random: Random, request: Json, typed: bool) -> Json:
     depth = random.choice((0, 0, 0, 0, 1, 1, 1, 2, 2)) if random.random() < 0.98 else 3
-    if random.random() < 0.004:
+    if random.random() < 0.008:
         nested = {"type": "deny", "purpose": [coding(TERMINOLOGY + "v3-ActReason", "HMARKT")]}
-        return {"type": "permit", "provision": [dict(nested) for _ in range(250)]}
+        return {"type": "permit", "provision": [dict(nested)] * random.choice((199, 200, 250))}
     found = provision(random, request, depth, 0.12 if typed else 0.01)
     if typed:
         found["type"] = random.choice(("permit", "permit", "permit", "deny"))

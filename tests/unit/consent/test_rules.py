@@ -50,6 +50,7 @@ ROWS = [
     ({"period": {"start": "2027", "end": "2020"}}, {}, NO, NO),
     ({"period": {"end": "whenever"}}, {}, UNSURE, UNSURE),
     ({"period": {}}, {}, YES, YES),
+    ({"period": {"extension": [{"url": "urn:x"}]}}, {}, UNSURE, UNSURE),
     # actor
     ({"actor": [actor(KZ)]}, {}, YES, YES),
     ({"actor": [actor(KZ, role="PRCP")]}, {}, YES, YES),
