@@ -37,6 +37,7 @@ from tests.benchmarks.bundles import four_entry_message
 from tests.support.mutations import mutated, places
 from tests.support.thoroughness import differential_cases
 from tests.support.world import consent
+from tests.unit.schemas.profile_messages import observation
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 CASES = differential_cases(24_000) // 4
@@ -228,6 +229,21 @@ FAULTS = {
     ),
     "the focus is the traveller": lambda m: m["entry"][0]["resource"].update(
         focus=[_reference(m, 2)]
+    ),
+    "two records at once": lambda m: m["entry"][0]["resource"]["focus"].append(_reference(m, 2)),
+    "a result about a place": lambda m: m["entry"].append(
+        {
+            "fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000000",
+            "resource": observation(
+                subject={"reference": "urn:uuid:00000000-0000-4000-8000-000000000001"}
+            ),
+        }
+    )
+    or m["entry"].append(
+        {
+            "fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001",
+            "resource": {"resourceType": "Location", "name": "x", "address": {"country": "KZ"}},
+        }
     ),
     "a destination of others": lambda m: m["entry"][0]["resource"].update(
         destination=[{"endpoint": "https://example.org"}]
