@@ -25,9 +25,13 @@ from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.acknowledging import AcknowledgementDesk
 from exchange.admission import Admissions
+from exchange.adopting import PolicyDesk
+from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.consent.mandates import ages_of_majority
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
+from exchange.disclosing import DisclosureDesk
 from exchange.dispatch import Dispatcher, PrepareQueues
 from exchange.erasing import ErasureDesk
 from exchange.errors import ConfigurationError, IntegrityBroken
@@ -35,10 +39,12 @@ from exchange.holds import HoldDesk
 from exchange.intake import Intake
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, Publisher, Store
+from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
 from exchange.relay import Relay
 from exchange.retention import RetentionDesk
+from exchange.slips import SlipDesk
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.errors import CheckpointInvalid
@@ -69,7 +75,13 @@ class Exchange:
     intake: Intake
     relay: Relay
     acknowledgements: AcknowledgementDesk
+    recalls: RecallDesk
+    break_glass: BreakGlassDesk
     admissions: Admissions
+    policies: PolicyDesk
+    previews: PreviewDesk
+    disclosures: DisclosureDesk
+    slips: SlipDesk
     erasures: ErasureDesk
     retention: RetentionDesk
     holds: HoldDesk
@@ -116,6 +128,7 @@ async def open_exchange(
             in_process=in_process,
             policies=policies,
         )
+        await exchange.policies.adopt(policies)
         # Before anything is served: a restored backup must not bring back who was erased since.
         await exchange.erasures.erase_restored()
         yield exchange
@@ -134,6 +147,7 @@ def compose(
     """Wire the parts; tests pass their own."""
     origin, signer = settings.origin, keys.note_signer
     vault = SubjectVault(keys.master)
+    opener = MessageOpener(vault, settings.max_message_bytes, ages_of_majority(policies))
     views = ViewMaker(vault=vault, signing=keys.signing, exchange=settings.exchange)
     directory = DirectoryCache(store)
     proofs = ProofDesk(store, vault, settings.exchange)
@@ -153,7 +167,7 @@ def compose(
         directory=directory,
         store=store,
         vault=vault,
-        opener=MessageOpener(vault, settings.max_message_bytes, ages_of_majority(policies)),
+        opener=opener,
         signer=signer,
         proofs=proofs,
         origin=origin,
@@ -185,7 +199,47 @@ def compose(
         acknowledgements=AcknowledgementDesk(
             clock=clock, store=store, directory=directory, signer=signer, origin=origin
         ),
+        recalls=RecallDesk(
+            clock=clock, store=store, directory=directory, signer=signer, origin=origin
+        ),
+        break_glass=BreakGlassDesk(
+            clock=clock,
+            store=store,
+            directory=directory,
+            signer=signer,
+            origin=origin,
+            proofs=proofs,
+            dispatcher=dispatcher,
+            policies=policies,
+        ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        previews=PreviewDesk(
+            clock=clock,
+            directory=directory,
+            store=store,
+            opener=opener,
+            views=views,
+            policies=policies,
+        ),
+        policies=PolicyDesk(clock=clock, store=store, signer=signer, origin=origin),
+        disclosures=DisclosureDesk(
+            clock=clock,
+            store=store,
+            vault=vault,
+            directory=directory,
+            proofs=proofs,
+            signer=signer,
+            origin=origin,
+            exchange=settings.exchange,
+        ),
+        slips=SlipDesk(
+            clock=clock,
+            store=store,
+            signer=signer,
+            origin=origin,
+            base_url=settings.base_url,
+            valid_for=timedelta(days=settings.slip_days),
+        ),
         erasures=ErasureDesk(
             clock=clock,
             store=store,

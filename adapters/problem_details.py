@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchange.errors import (
+    BreakGlassRefused,
     ConfigurationError,
     ConflictingMessage,
     ConsentRefused,
@@ -49,6 +50,9 @@ TELLINGS: Mapping[type[ExchangeError], Telling] = {
     InvalidRecord: Telling(422, "invalid", InvalidRecord.reason, "title.invalid-record"),
     ConsentRefused: Telling(403, "forbidden", ConsentRefused.reason, "title.consent-refused"),
     NoRecipient: Telling(422, "not-supported", NoRecipient.reason, "title.no-recipient"),
+    BreakGlassRefused: Telling(
+        403, "forbidden", BreakGlassRefused.reason, "title.break-glass-refused"
+    ),
     ConflictingMessage: Telling(409, "conflict", ConflictingMessage.reason, "title.message-reused"),
     Unavailable: Telling(503, "transient", "unavailable", "title.unavailable"),
     IntegrityBroken: Telling(500, "exception", "internal-error", "title.internal-error"),

@@ -16,6 +16,7 @@ import uvicorn
 
 from adapters.bootstrap import Exchange
 from adapters.http.app import create_app
+from adapters.rabbitmq.dead_letter_keeper import DeadLetterKeeper
 from adapters.rabbitmq.source import RabbitSource
 from adapters.rabbitmq.topology import ACKNOWLEDGEMENTS, SUBMISSIONS
 from adapters.settings import Settings
@@ -92,9 +93,15 @@ async def parts_for(exchange: Exchange, metrics: Metrics) -> AsyncIterator[list[
             acknowledgements = AcknowledgementWorker(
                 source=source,
                 desk=exchange.acknowledgements,
+                recalls=exchange.recalls,
                 observe_bug=metrics.observe_bug,
             )
             parts.append(Part("acknowledgements", acknowledgements.run, acknowledgements.stop))
+            keeper = DeadLetterKeeper(
+                exchange.broker.another("dead letters"), exchange.erasures.vault
+            )
+            stack.push_async_callback(keeper.close)
+            parts.append(Part("dead letters", keeper.run, keeper.stop))
         yield parts
 
 

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
         prefetch: the most messages a worker holds unacknowledged.
         resend_after_seconds: how long a delivery may stay unsent before the relay sends it again;
             longer than any publish under way takes.
+        slip_days: how long a traveller's slip opens their disclosure report.
         erasure_ledger: file of the erased travellers' random ids, by which a restored backup
             forgets them again; `erasures.ledger` under `data`. Never restore it from a backup.
         retain_every_hours: how often records that were kept long enough are erased.
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     batch_size: Annotated[int, Field(ge=1, le=1_000)] = 100
     prefetch: Annotated[int, Field(ge=1, le=10_000)] = 400
     resend_after_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 10.0
+    slip_days: Annotated[int, Field(ge=1, le=3_650)] = 365
     erasure_ledger: Path | None = None
     retain_every_hours: Annotated[float, Field(ge=0.01, le=24 * 31)] = 24.0
 

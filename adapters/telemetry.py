@@ -75,6 +75,8 @@ class Metrics:
         )
         size: MetricName = "bhx_trail_size"
         self._trail_size = Gauge(size, "Entries in the trail.", registry=self._registry)
+        overdue: MetricName = "bhx_recalls_overdue"
+        self._overdue = Gauge(overdue, "Recalls past their deadline.", registry=self._registry)
 
     def observe_incoming(self, incoming: Incoming, outcome: Outcome) -> None:
         """Count and log a message that the broker brought."""
@@ -99,6 +101,10 @@ class Metrics:
     def observe_trail_size(self, size: int) -> None:
         """Note how long the trail is."""
         self._trail_size.set(size)
+
+    def observe_overdue_recalls(self, number: int) -> None:
+        """Note how many recalls are unanswered past their deadline."""
+        self._overdue.set(number)
 
     def observe_dropped_log_keys(self, number: int) -> None:
         """Count log keys that were left out."""

@@ -1,28 +1,34 @@
-"""The consume loop of the acknowledgements queue."""
+"""The consume loop of the acknowledgements queue, which brings answers to recalls too."""
 
 import asyncio
 from collections.abc import Callable
 
 from exchange.acknowledging import AcknowledgementDesk
+from exchange.answering_recalls import RecallDesk
 from exchange.errors import IntegrityBroken, Refusal, Unavailable
+from exchange.model import ReceivedMessage
 from exchange.patience import GivenUp, Pause, until_available
 from exchange.ports import Incoming, MessageSource
+from exchange.subscriber_statements import content_type_of
+from schemas.envelope import CESSATION
 
 _AT_ONCE = 50
 
 
 class AcknowledgementWorker:
-    """Records signed acknowledgements as they come; bad ones go to the dead letters."""
+    """Records what subscribers sign, as it comes; what is bad goes to the dead letters."""
 
     def __init__(
         self,
         *,
         source: MessageSource,
         desk: AcknowledgementDesk,
+        recalls: RecallDesk,
         observe_bug: Callable[[Exception], None] | None = None,
     ) -> None:
         self._source = source
         self._desk = desk
+        self._recalls = recalls
         self._observe_bug = observe_bug
         self._stopping = asyncio.Event()
 
@@ -47,7 +53,7 @@ class AcknowledgementWorker:
 
     async def _record(self, incoming: Incoming) -> None:
         try:
-            await until_available(lambda: self._desk.accept(incoming.received), self._stopping)
+            await until_available(lambda: self._accept(incoming.received), self._stopping)
         except Refusal as refusal:
             # Nothing is recorded and nobody is told: the subscriber's window stays as full as it
             # was, and an operator finds the bytes and the reason in the dead letters.
@@ -61,3 +67,9 @@ class AcknowledgementWorker:
         else:
             # If we crash before this, it comes again and records nothing new.
             await self._source.acknowledge([incoming])
+
+    async def _accept(self, received: ReceivedMessage) -> int:
+        """What the signature covers says which it is, not a header that anybody can set."""
+        if content_type_of(received) == CESSATION:
+            return await self._recalls.accept(received)
+        return await self._desk.accept(received)

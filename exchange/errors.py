@@ -64,6 +64,12 @@ class NoRecipient(Refusal):
     reason = "no-recipient"
 
 
+class BreakGlassRefused(Refusal):
+    """The glass may not be broken here; recorded, so that who tries doors is seen."""
+
+    reason = "break-glass-refused"
+
+
 class ConflictingMessage(Refusal):
     """A message id was used again for other bytes."""
 

@@ -6,7 +6,7 @@ known to every decision after n.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exchange.errors import ConflictingMessage
 from exchange.model import (
@@ -73,7 +73,11 @@ class Facts:
                 self.subjects[token] = into
         moved = self.consents.pop(other.subject_id, [])
         self.consents.setdefault(into.subject_id, []).extend(moved)
-        shown = self.disclosed.pop(other.subject_id, [])
+        # Asked for again under the one that stands: its consents count for all of them now.
+        shown = [
+            replace(one, pending=replace(one.pending, subject_id=into.subject_id))
+            for one in self.disclosed.pop(other.subject_id, [])
+        ]
         self.disclosed.setdefault(into.subject_id, []).extend(shown)
 
     def consents_of(self, subject_ids: Iterable[str]) -> list[ConsentOnFile]:

@@ -13,6 +13,8 @@ MetricName = Literal[
     "bhx_decision_seconds",
     # Gauge: entries in the trail, as of the latest checkpoint this process saw.
     "bhx_trail_size",
+    # Gauge: notices of recall that are unanswered past their deadline, as of this request.
+    "bhx_recalls_overdue",
     # Counter: errors that nobody foresaw; each has a traceback in the log.
     "bhx_bugs_total",
     # Counter: log keys that are not on the allow-list and were left out.

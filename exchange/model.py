@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from schemas.break_glass import ReviewOutcome
 from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
 from schemas.record_traits import RecordTraits
@@ -182,7 +183,11 @@ class Entitlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The exchange takes custody; `entitlements` is empty only for consents."""
+    """The exchange takes custody.
+
+    `entitlements` is empty only for consents, and for the withdrawal of a record that somebody has
+    and nobody may see any more.
+    """
 
     opened: OpenedMessage
     at: datetime
@@ -449,6 +454,42 @@ class KeptRecord:
     decided_at: datetime
     subject: Subject
     sealed: SealedBody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slip:
+    """A paper that opens one traveller's disclosure report; the token itself is on the paper only.
+
+    Attributes:
+        token_digest: SHA-256 of the token.
+        expires_at: first instant at which it opens nothing.
+    """
+
+    token_digest: bytes = field(repr=False)
+    subject_id: SubjectId
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Broken glass: one participant sees one traveller's records, for a while.
+
+    Attributes:
+        reason: a word of the closed list.
+        approver: the second participant who agreed, where one did.
+        until: nothing is let out after this.
+        outcome: what a reviewer found; None while nobody looked.
+    """
+
+    grant_id: str
+    participant: ParticipantId
+    subject_id: SubjectId
+    reason: str
+    approver: ParticipantId | None
+    opened_at: datetime
+    until: datetime
+    outcome: ReviewOutcome | None = None
 
 
 @dataclass(slots=True, kw_only=True)

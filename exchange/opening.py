@@ -25,6 +25,7 @@ from exchange.subjects import SubjectVault
 from exchange.validation import read_record
 from schemas.envelope import FHIR_JSON, Envelope, open_envelope
 from schemas.fhir_message import FhirMessage
+from schemas.fhir_names import participant_of
 from schemas.participant import Participant
 from schemas.record_traits import RecordTraits
 from schemas.traits_reading import read_traits
@@ -74,11 +75,38 @@ class MessageOpener:
                 reason=refusal.reason,
                 problems=refusal.problems,
             )
+        key_id = envelope.header.key_id
+        return self._opened(received, identity, digest, key_id, publisher, message, at)
+
+    def read(self, received: ReceivedMessage, directory: Directory, at: datetime) -> OpenedMessage:
+        """The message as if the participant that its header names had signed it; for a preview.
+
+        Raises:
+            Refusal: it is no message that would be accepted from that participant.
+        """
+        message = read_record(received.body, at=at, max_bytes=self.max_bytes)
+        header = {} if message.parts is None else message.parts.header
+        sender = participant_of(header.get("source", {}).get("endpoint", ""))
+        publisher = directory.require_active(sender or "", "publisher")
+        identity = MessageIdentity(publisher.id, message.message_id)
+        digest = self.vault.digest_of(received.body)
+        return self._opened(received, identity, digest, "", publisher, message, at)
+
+    def _opened(
+        self,
+        received: ReceivedMessage,
+        identity: MessageIdentity,
+        digest: bytes,
+        key_id: str,
+        publisher: Participant,
+        message: FhirMessage,
+        at: datetime,
+    ) -> OpenedMessage:
         return OpenedMessage(
             received=received,
             identity=identity,
             digest=digest,
-            key_id=envelope.header.key_id,
+            key_id=key_id,
             jurisdiction=publisher.jurisdiction,
             message=message,
             subject_tokens=self.vault.tokens_of(message.patient_identifiers),
@@ -101,10 +129,10 @@ class MessageOpener:
         )
 
     def _record(self, publisher: Participant, message: FhirMessage) -> bytes | None:
-        """The record it is a version of: another publisher's same identifier is another record."""
+        """The record it is a version of."""
         if message.record is None or message.version_at is None:
             return None
-        return self.vault.digest_of(b"record", publisher.id.encode(), message.record.encode())
+        return self.vault.record_digest(publisher.id, message.record)
 
 
 def _envelope(received: ReceivedMessage) -> Envelope:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from exchange.disclosure_rows import DisclosureRows
 from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
     Erasure,
+    Grant,
     Hold,
     KeptRecord,
     MessageIdentity,
@@ -24,11 +26,13 @@ from exchange.model import (
     ReleasedDelivery,
     SealedBody,
     SealedView,
+    Slip,
     StandingDecision,
     Subject,
     SubjectId,
 )
 from exchange.trail.tiles import TileId
+from schemas.break_glass import ReviewOutcome
 from schemas.participant import Participant
 from schemas.policy import Policy
 
@@ -146,7 +150,10 @@ class RecordedBatch:
         erasures: what is destroyed in the same transaction.
         holds: legal holds that begin.
         lifted: ids of legal holds that end, each with the trail index that says so.
+        grants: broken glass, each with the trail index that says so.
+        reviews: `(grant id, outcome, trail index)` of those looked at.
         policies: versions adopted, each with its exact bytes and the trail index that says so.
+        slips: papers that open a traveller's disclosure report.
     """
 
     at: datetime
@@ -174,6 +181,9 @@ class RecordedBatch:
     holds: Sequence[Hold] = ()
     lifted: Sequence[tuple[str, int]] = ()
     policies: Sequence[tuple[Policy, bytes, int]] = ()
+    slips: Sequence[Slip] = ()
+    grants: Sequence[tuple[Grant, int]] = ()
+    reviews: Sequence[tuple[str, ReviewOutcome, int]] = ()
 
 
 class LockedTrail(Protocol):
@@ -211,6 +221,12 @@ class LockedTrail(Protocol):
 
         Deliveries of subjects merged into one of these count as its own.
         """
+
+    async def records_about(self, subject_ids: Sequence[str]) -> Sequence["RecordOnFile"]:
+        """Every version of every record about these travellers whose body is still kept."""
+
+    async def grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
+        """Those of these grants that exist."""
 
     async def sealed_bodies(
         self, identities: Sequence[MessageIdentity]
@@ -305,6 +321,37 @@ class ErasureLedger(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOnFile:
+    """A record that is kept.
+
+    Attributes:
+        pending: one of its deliveries, whose own id, number and recipient mean nothing here.
+        subject: whose key seals the body.
+    """
+
+    pending: PendingDelivery
+    subject: Subject
+    sealed: SealedBody = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A notice of recall as it stands.
+
+    Attributes:
+        row: its delivery.
+        issued_at: when it was let out, by its trail entry; None while it waits.
+        is_sent: whether it left for its recipient, or lies where that fetches it.
+        answered_entry: trail index of the answer that stands.
+    """
+
+    row: DeliveryRow
+    issued_at: datetime | None
+    is_sent: bool
+    answered_entry: int | None
+
+
 class Store(Protocol):
     """Everything durable. All methods raise `Unavailable` when the database gives no answer."""
 
@@ -345,6 +392,12 @@ class Store(Protocol):
     async def any_subject(self) -> Subject | None:
         """Some traveller's key, if any is kept: whoever opens the store can try the master key."""
 
+    async def disclosures(self, subject_id: str) -> DisclosureRows:
+        """All that was let out or withheld about that traveller, merged subjects included."""
+
+    async def slip(self, token_digest: bytes) -> Slip | None:
+        """The slip of that digest, expired or not; None also after its traveller was erased."""
+
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int
     ) -> Sequence[DeliveryRow]:
@@ -358,6 +411,23 @@ class Store(Protocol):
 
     async def subscribers_with_room(self, windows: Mapping[str, int]) -> Sequence[str]:
         """Subscribers that have waiting deliveries and fewer in flight than their window."""
+
+    async def notices(
+        self, *, after: str, limit: int, overdue_at: datetime | None = None
+    ) -> Sequence[Notice]:
+        """Notices of recall whose ids come after that one, in the order of their ids.
+
+        Args:
+            after: id of the last notice one has; empty at the beginning.
+            limit: the most to return.
+            overdue_at: only those unanswered whose deadline was before this.
+        """
+
+    async def grants(self, *, only_unreviewed: bool = False) -> Sequence[Grant]:
+        """Broken glass, in the order of its trail entries."""
+
+    async def overdue_recalls(self, at: datetime) -> int:
+        """How many notices of recall are unanswered whose deadline was before that time."""
 
     async def statement(self, digest: str) -> tuple[bytes, str] | None:
         """Body and detached JWS of the signed acknowledgement of that digest."""

@@ -21,7 +21,7 @@ from datetime import datetime
 from exchange.consent.asking import entitlements_of
 from exchange.directory import Directory
 from exchange.directory_cache import DirectoryCache
-from exchange.errors import ConflictingMessage, ConsentRefused, Refusal
+from exchange.errors import ConflictingMessage, ConsentRefused, NoRecipient, Refusal
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
@@ -40,7 +40,7 @@ from exchange.model import (
 from exchange.opening import MessageOpener
 from exchange.ports import Clock, DeliveryRow, LockedTrail, RecordedBatch, Store
 from exchange.proving import ProofDesk
-from exchange.recalls import may_recall
+from exchange.recalls import is_received_in_error, may_recall
 from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.routing import recipients_of
@@ -209,6 +209,10 @@ class MessageProcessor:
                 raise ConsentRefused(problem("consent.no-basis", "forbidden", "Consent"))
             entitlements = entitlements_of(recipients, opened.traits, consents, at, self.policies)
         except Refusal as refusal:
+            if isinstance(refusal, ConsentRefused | NoRecipient) and is_received_in_error(
+                opened, facts
+            ):
+                return Accepted(opened=opened, at=at, entitlements=())
             return _refused(opened, opened.identity, refusal, at)
         return Accepted(opened=opened, at=at, entitlements=entitlements)
 

@@ -75,7 +75,8 @@ class ProofDesk:
             for row in released:
                 identity = row.pending.identity
                 content = _made(row.made)
-                if content is None and identity in bodies:
+                # A notice may be about a message that this batch only repeats.
+                if content is None and row.state == "released" and identity in bodies:
                     received = bodies[identity]
                     content = Content(received.body, received.signature, salts[identity])
                 delivery = self._delivery(row, proven[row.entry_index], content)

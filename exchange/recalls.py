@@ -6,14 +6,13 @@ numbered, in the trail, proven, acknowledged; the recipient answers it with a si
 "deleted".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from exchange.consent.mandates import policy_in_force
 from exchange.facts import Facts
 from exchange.model import (
-    ConsentOnFile,
     Disclosed,
     Entitlement,
     OpenedMessage,
@@ -21,6 +20,7 @@ from exchange.model import (
     RecallCause,
     Refused,
 )
+from schemas.consent.statement import ConsentStatement
 from schemas.fhir_names import IMMUNIZATION_WITHDRAWN, LABRESULT_WITHDRAWN
 from schemas.policy import Policy
 
@@ -42,33 +42,51 @@ def may_recall(opened: Iterable[OpenedMessage | Refused], facts: Facts) -> list[
     """Subjects whose earlier deliveries have to be looked at again, because of these messages.
 
     A first permit takes nothing from anybody; asking for every message would cost each a query.
+    Messages of one batch may join documents, so those about one traveller are looked at together.
     """
     found: dict[str, None] = {}
-    for one in opened:
-        if isinstance(one, Refused):
-            continue
-        known = [subject.subject_id for subject in facts.known_subjects(one.subject_tokens)]
+    for group in _by_traveller(one for one in opened if isinstance(one, OpenedMessage)):
+        tokens = [token for one in group for token in one.subject_tokens]
+        known = [subject.subject_id for subject in facts.known_subjects(tokens)]
         if not known:
             continue
-        on_file = facts.consents_of(known)
-        if one.message.event in WITHDRAWALS or _may_narrow(one, on_file):
-            found.update(dict.fromkeys(known))
+        on_file = [one.statement for one in facts.consents_of(known)]
+        for one in group:
+            if len(known) > 1 or _takes_back(one, on_file):
+                found.update(dict.fromkeys(known))
+            on_file.extend(one.message.consents)
     return list(found)
 
 
-def _may_narrow(opened: OpenedMessage, on_file: Sequence[ConsentOnFile]) -> bool:
-    identities = {one.statement.identity for one in on_file}
+def takes_back(opened: OpenedMessage, facts: Facts) -> bool:
+    """Whether this message may take from somebody what was let out; asked before it is entered.
+
+    A withdrawal may; so may a consent that is not the first word of its kind, and a message that
+    shows two travellers to be one, because what one of them denied then counts for both.
+    """
+    known = [subject.subject_id for subject in facts.known_subjects(opened.subject_tokens)]
+    on_file = [one.statement for one in facts.consents_of(known)]
+    return len(known) > 1 or _takes_back(opened, on_file)
+
+
+def is_received_in_error(opened: OpenedMessage, facts: Facts) -> bool:
+    """Whether this message withdraws a record that somebody has.
+
+    It then has to be taken, though nothing lets it be shown to anybody any more.
+    """
+    if opened.message.event not in WITHDRAWALS or opened.record is None:
+        return False
     return any(
-        statement.identity in identities
-        or statement.replaces is not None
-        or not statement.only_permits
-        for statement in opened.message.consents
+        one.pending.record == opened.record
+        for subject in facts.known_subjects(opened.subject_tokens)
+        for one in facts.disclosed.get(subject.subject_id, ())
     )
 
 
 def recalled_by(
     opened: OpenedMessage,
     disclosed: Iterable[Disclosed],
+    held: Container[str],
     again: Callable[[PendingDelivery], Entitlement | None],
 ) -> Iterator[tuple[Disclosed, RecallCause]]:
     """The deliveries that this accepted message recalls, and why.
@@ -76,11 +94,46 @@ def recalled_by(
     Args:
         opened: its consents are among the facts that `again` asks.
         disclosed: let out about this traveller and not recalled.
+        held: ids of those that had a basis just before this message.
         again: the basis on which a delivery may stay where it went.
     """
     is_withdrawn = opened.message.event in WITHDRAWALS and opened.record is not None
     for one in disclosed:
         if is_withdrawn and one.pending.record == opened.record:
             yield one, "entered-in-error"
-        elif opened.message.consents and again(one.pending) is None:
+        elif one.pending.delivery_id in held and again(one.pending) is None:
             yield one, "consent-withdrawn"
+
+
+def _takes_back(opened: OpenedMessage, on_file: Sequence[ConsentStatement]) -> bool:
+    if opened.message.event in WITHDRAWALS:
+        return True
+    return any(_may_narrow(one, on_file) for one in opened.message.consents)
+
+
+def _may_narrow(statement: ConsentStatement, on_file: Sequence[ConsentStatement]) -> bool:
+    versions = [one for one in on_file if one.identity == statement.identity]
+    if versions:
+        # Saying the last version once more changes nothing.
+        return versions[-1] != statement
+    return statement.replaces is not None or not statement.only_permits
+
+
+def _by_traveller(opened: Iterable[OpenedMessage]) -> Iterable[list[OpenedMessage]]:
+    """The messages in groups: those of a group share documents, directly or over others."""
+    leads_to: dict[bytes, bytes] = {}
+
+    def end_of(token: bytes) -> bytes:
+        while leads_to[token] != token:
+            token = leads_to[token]
+        return token
+
+    named = [one for one in opened if one.subject_tokens]
+    for one in named:
+        for token in one.subject_tokens:
+            leads_to.setdefault(token, token)
+            leads_to[end_of(token)] = end_of(one.subject_tokens[0])
+    groups: dict[bytes, list[OpenedMessage]] = {}
+    for one in named:
+        groups.setdefault(end_of(one.subject_tokens[0]), []).append(one)
+    return groups.values()

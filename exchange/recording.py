@@ -16,11 +16,13 @@ from exchange.commitment import commitment_to, new_salt
 from exchange.facts import Facts
 from exchange.model import (
     Accepted,
+    BreakGlassBasis,
     ConsentBasis,
     ConsentOnFile,
     Disclosed,
     Entitlement,
     Erasure,
+    Grant,
     Hold,
     MessageIdentity,
     NewestVersion,
@@ -32,11 +34,12 @@ from exchange.model import (
     Refused,
     ReleasedDelivery,
     SealedBody,
+    Slip,
     StandingDecision,
     Subject,
 )
 from exchange.ports import RecordedBatch, TreeHead
-from exchange.recalls import deadline_of, recalled_by
+from exchange.recalls import deadline_of, recalled_by, takes_back
 from exchange.record_versions import Succession, succession_of
 from exchange.releasing import Releasing, StoredRecord
 from exchange.subjects import SubjectVault
@@ -44,9 +47,10 @@ from exchange.trail.checkpoint import Checkpoint, NoteSigner, sign_checkpoint
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tiles import grow
 from exchange.views.making import ViewMaker
+from schemas.break_glass import ReviewOutcome
 from schemas.participant import Participant
 from schemas.policy import Policy
-from schemas.trail_entry import SALT_BYTES, entry
+from schemas.trail_entry import SALT_BYTES, entry, entry_time
 
 
 class _Accepted(NamedTuple):
@@ -111,7 +115,10 @@ class Recording:
         self._erasures: list[Erasure] = []
         self._holds: list[Hold] = []
         self._lifted: list[tuple[str, int]] = []
+        self._grants: list[tuple[Grant, int]] = []
+        self._reviews: list[tuple[str, ReviewOutcome, int]] = []
         self._adopted: list[tuple[Policy, bytes, int]] = []
+        self._slips: list[Slip] = []
         self.releasing = Releasing(
             append=self.append,
             facts=facts,
@@ -168,6 +175,7 @@ class Recording:
                 standing=succession.standing,
             )
         )
+        held = self._held_before(opened)
         subject = self._subject_of(opened, vault)
         # Before its deliveries are let out: they say whether it is the newest.
         self._enter_version(opened, succession, subject.subject_id, index)
@@ -179,7 +187,7 @@ class Recording:
             on_file = ConsentOnFile(statement=statement, basis=own_basis)
             self._consents.append((subject.subject_id, on_file))
             self._facts.consents.setdefault(subject.subject_id, []).append(on_file)
-        self._recall_what_lost_its_basis(opened, subject.subject_id, index)
+        self._recall_what_lost_its_basis(opened, subject.subject_id, index, held)
         accepted = _Accepted(subject, content, salt, index)
         for entitlement in decision.entitlements:
             self._deliver(opened, entitlement, accepted)
@@ -267,6 +275,63 @@ class Recording:
         )
         self._answers.extend((notice, answer, index) for notice in notices)
 
+    def break_glass(
+        self,
+        grant: Grant,
+        records: Sequence[tuple[PendingDelivery, StoredRecord]],
+        statements: Sequence[tuple[str, ReceivedMessage]],
+    ) -> None:
+        """Enter that somebody broke the glass, and let these records out to them.
+
+        What does not fit the window waits, and goes nowhere once the grant's time is over.
+
+        Args:
+            grant: who, about whom, why, until when.
+            records: what is to be seen, each in the form of a delivery of it.
+            statements: the signed request and, if there is one, the signed approval, each by the
+                digest that the entry names.
+        """
+        self._statements.extend(statements)
+        digests = dict(zip(("statement", "approval"), (one for one, _ in statements), strict=False))
+        index = self.append(
+            "break-glass-opened",
+            grant=grant.grant_id,
+            participant=grant.participant,
+            reason=grant.reason,
+            until=entry_time(grant.until),
+            **({} if grant.approver is None else {"approver": grant.approver}),
+            **digests,
+        )
+        self._grants.append((grant, index))
+        outbox = self._facts.outbox(grant.participant)
+        self._touched.add(grant.participant)
+        for found, record in records:
+            outbox.last_number += 1
+            pending = replace(
+                found,
+                delivery_id=uuid.uuid4().hex,
+                subscriber=grant.participant,
+                number=outbox.last_number,
+                basis=BreakGlassBasis(grant=grant.grant_id),
+                view="full",
+                until=grant.until,
+                recall=None,
+            )
+            window = self._windows.get(grant.participant, 0)
+            if outbox.waiting or outbox.in_flight >= window:
+                outbox.waiting += 1
+                self._new.append(pending)
+            else:
+                entitlement = self.releasing.again(pending)
+                self._new.append(self.releasing.let_out(pending, entitlement, record))
+
+    def review_glass(self, grant: Grant, reviewer: str, outcome: ReviewOutcome) -> None:
+        """Enter what somebody else found who looked at a grant."""
+        index = self.append(
+            "break-glass-reviewed", grant=grant.grant_id, reviewer=reviewer, outcome=outcome
+        )
+        self._reviews.append((grant.grant_id, outcome, index))
+
     def adopt(self, policy: Policy, body: bytes) -> None:
         """From now on decisions are made by this version too; its leaf comes before them."""
         index = self.append(
@@ -276,6 +341,11 @@ class Recording:
             document=policy.digest,
         )
         self._adopted.append((policy, body, index))
+
+    def issue_slip(self, slip: Slip, issuer: str) -> None:
+        """Hand out a slip; its leaf says by whom, and of no traveller."""
+        self.append("slip-issued", issuer=issuer)
+        self._slips.append(slip)
 
     def erase(self, erasure: Erasure) -> None:
         """Have everything of a traveller destroyed in this transaction; its leaf is appended."""
@@ -370,6 +440,9 @@ class Recording:
             holds=self._holds,
             lifted=self._lifted,
             policies=self._adopted,
+            slips=self._slips,
+            grants=self._grants,
+            reviews=self._reviews,
         )
 
     def _enter_decision(self, decision: StandingDecision) -> None:
@@ -411,15 +484,32 @@ class Recording:
         self._facts.outbox(pending.subscriber).waiting -= 1
         self._touched.add(pending.subscriber)
 
+    def _held_before(self, opened: OpenedMessage) -> frozenset[str]:
+        """Deliveries about this traveller that something permits, before the message is entered.
+
+        Those of a consent whose time was over are not among them: nothing is taken back there.
+        What broken glass let out is: it was never more than lent.
+        """
+        if not takes_back(opened, self._facts):
+            return frozenset()
+        return frozenset(
+            one.pending.delivery_id
+            for subject in self._facts.known_subjects(opened.subject_tokens)
+            for one in self._facts.disclosed.get(subject.subject_id, ())
+            if isinstance(one.pending.basis, BreakGlassBasis)
+            or self.releasing.again(one.pending) is not None
+        )
+
     def _recall_what_lost_its_basis(
-        self, opened: OpenedMessage, subject_id: str, index: int
+        self, opened: OpenedMessage, subject_id: str, index: int, held: frozenset[str]
     ) -> None:
         """Everybody who received, and may not have it any more, is told; nobody else is."""
         standing = self._facts.disclosed.get(subject_id)
         if not standing:
             return
         deadline = deadline_of(self._policies, opened.jurisdiction, self.at)
-        for disclosed, cause in list(recalled_by(opened, standing, self.releasing.again)):
+        recalled = recalled_by(opened, standing, held, self.releasing.again)
+        for disclosed, cause in list(recalled):
             standing.remove(disclosed)
             self.recall(
                 disclosed,
@@ -447,7 +537,12 @@ class Recording:
         # Decided a moment ago, under this very lock, on the same facts.
         entitlement = replace(entitlement, basis=pending.basis)
         record = StoredRecord(accepted.subject, lambda: opened.message.bundle)
-        self._new.append(self.releasing.let_out(pending, entitlement, record))
+        released = self.releasing.let_out(pending, entitlement, record)
+        self._new.append(released)
+        if released.state == "released":
+            # A later message of this batch may take it back.
+            shown = self._facts.disclosed.setdefault(accepted.subject.subject_id, [])
+            shown.append(Disclosed(pending=released.pending, entry_index=released.entry_index))
 
     def _pending(
         self, opened: OpenedMessage, entitlement: Entitlement, accepted: _Accepted

@@ -31,6 +31,7 @@ MASTER_KEY_BYTES = 32
 _NONCE_BYTES = 12
 #: What sealed traits are bound to, so that they are never taken for a body.
 _TRAITS = b"record traits"
+_APART = b"dead letter"
 
 
 class SubjectVault:
@@ -43,6 +44,7 @@ class SubjectVault:
         self._wrapping_key = _derived(master_key, b"bhx subject key wrapping v1")
         self._token_key = _derived(master_key, b"bhx subject tokens v1")
         self._digest_key = _derived(master_key, b"bhx received digests v1")
+        self._apart_key = _derived(master_key, b"bhx dead letters v1")
         self._pseudonym_key = _derived(master_key, b"bhx recipient pseudonyms v1")
 
     def tokens_of(self, identifiers: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
@@ -72,6 +74,28 @@ class SubjectVault:
         """The traveller's pseudonym at this recipient: always the same there, and only there."""
         return self.pseudonyms_for(recipient).of("traveller", subject_id)
 
+    def record_digest(self, publisher: str, record: str) -> bytes:
+        """The record that this is; another publisher's same identifier is another record."""
+        return self.digest_of(b"record", publisher.encode(), record.encode())
+
+    def seal_apart(self, data: bytes) -> bytes:
+        """Bytes about whom nobody knows, under a key of the exchange: nonce and ciphertext."""
+        return _sealed(AESGCM(self._apart_key), data, _APART)
+
+    def open_apart(self, ciphertext: bytes) -> bytes:
+        """What was sealed apart.
+
+        Raises:
+            IntegrityBroken: it was not sealed under this exchange's key, or it was changed.
+        """
+        try:
+            return AESGCM(self._apart_key).decrypt(
+                ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:], _APART
+            )
+        except (InvalidTag, ValueError) as error:
+            msg = "A sealed dead letter does not open under this exchange's key."
+            raise IntegrityBroken(msg) from error
+
     def new_subject(self) -> Subject:
         """A traveller nobody knew, with a key of their own."""
         return Subject(
@@ -86,8 +110,7 @@ class SubjectVault:
         cipher = self._cipher(subject)
         sealed_traits = None
         if traits is not None:
-            text = json.dumps(traits.to_json(), separators=(",", ":")).encode()
-            sealed_traits = _sealed(cipher, text, _TRAITS)
+            sealed_traits = _sealed(cipher, traits.canonical_text.encode(), _TRAITS)
         return SealedBody(
             subject_id=subject.subject_id,
             ciphertext=_sealed(cipher, body, signature.encode()),

@@ -21,6 +21,9 @@ SIGNATURE_HEADER: Final = "x-jws-signature"
 
 FHIR_JSON: Final = "application/fhir+json"
 ACKNOWLEDGEMENT: Final = "application/vnd.bhx.acknowledgement+json"
+CESSATION: Final = "application/vnd.bhx.cessation+json"
+BREAK_GLASS_REQUEST: Final = "application/vnd.bhx.break-glass-request+json"
+BREAK_GLASS_APPROVAL: Final = "application/vnd.bhx.break-glass-approval+json"
 POLICY: Final = "application/vnd.bhx.policy+json"
 
 MAX_CHARACTERS: Final = 4_096

@@ -11,6 +11,7 @@ from schemas.consent.statement import ConsentStatement
 from schemas.profile.events import EVENTS, RecordKind
 from schemas.profile.everyday import judge_everyday
 from schemas.profile.message import judge_message
+from schemas.profile.migration_status import may_tell_migration_status
 from schemas.profile.parts import Parts
 from schemas.record_facts import record_diseases
 from schemas.record_traits import RecordClass
@@ -96,8 +97,10 @@ def read_everyday_message(data: bytes, at: datetime) -> FhirMessage | None:
     The same as `read_message` says of the same bytes, several times faster.
     """
     read = read_everyday(data)
-    judged = None if read is None else judge_everyday(*read, at)
-    if read is None or judged is None:
+    if read is None or may_tell_migration_status(data):
+        return None
+    judged = judge_everyday(*read, at)
+    if judged is None:
         return None
     return _said_by(read[0], judged[0], tuple(judged[1]), ())
 

@@ -19,13 +19,17 @@ def operation_outcome(
 ) -> dict[str, Any]:
     """An OperationOutcome with one issue a problem, in this language (ISO 639-1).
 
+    `details.text` is for the reader (R4: what people read SHOULD be placed there). `diagnostics` is
+    the same in English, whatever was asked for: for the logs of the sender and who supports it.
+
     Of a message that was accepted it says so first; its warnings follow.
     """
     issues: list[dict[str, Any]] = [
         {
             "severity": problem.severity,
             "code": problem.code,
-            "diagnostics": problem.text_in(language),
+            "details": {"text": problem.text_in(language)},
+            "diagnostics": problem.text,
             "expression": [problem.expression],
         }
         for problem in problems
@@ -34,7 +38,8 @@ def operation_outcome(
         first = {
             "severity": "information",
             "code": "informational",
-            "diagnostics": say("outcome.accepted", language=language),
+            "details": {"text": say("outcome.accepted", language=language)},
+            "diagnostics": say("outcome.accepted"),
         }
         issues.insert(0, first)
     return {"resourceType": "OperationOutcome", "issue": issues}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from schemas.codeable_concept import codings_of
 from schemas.laboratory_facts import LaboratoryFacts, laboratory_facts
-from schemas.terminology.countries import country_of
+from schemas.record_country import record_country
 from schemas.terminology.diseases import diseases_of, routed_disease
 from schemas.terminology.translation import Meaning
 from schemas.terminology.vaccines import Vaccine, vaccine_of
@@ -18,10 +18,6 @@ from schemas.terminology.vaccines import Vaccine, vaccine_of
 Resource = dict[str, Any]
 Entries = dict[str, dict[str, Any]]
 NoDose = Literal["not-done", "entered-in-error", "no-vaccine", "not-a-vaccine", "subpotent"]
-
-#: WHO's extensions for the country of an event, by the last part of their URL (DDCC 1.0 wrote
-#: DDCCCountryOfVaccination); the part before it differs between releases.
-_COUNTRY_EXTENSIONS = ("/DDCCCountryOfEvent", "/DDCCCountryOfVaccination")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +40,8 @@ class RecordFacts:
         no_dose: why not, for an immunization: `not-done`; `entered-in-error`; `no-vaccine` (CVX
             998); `not-a-vaccine` (a skin test, antibodies, an adjuvant); `subpotent`
             (`isSubpotent`, a modifier element: part of a dose may count, never a whole one).
-        country: alpha-2 of the country where it happened, as stated by WHO's extension, the
-            location or, for a test, the performing organisation.
+        country: alpha-2 of the country where it was done (see `record_country`); None when the
+            record does not say, or says two.
     """
 
     kind: Literal["immunization", "labresult"]
@@ -79,7 +75,7 @@ def read_facts(focus: Resource, entries: Entries) -> RecordFacts:
         date=tested.date,
         result=tested.result,
         status=focus.get("status", "unknown"),
-        country=_country(focus, entries, focus.get("performer", ())),
+        country=record_country(focus, entries),
     )
 
 
@@ -112,7 +108,7 @@ def _immunization(focus: Resource, entries: Entries) -> RecordFacts:
         status=focus.get("status", "unknown"),
         is_a_dose=no_dose is None,
         no_dose=no_dose,
-        country=_country(focus, entries, ({"reference": _location(focus)},)),
+        country=record_country(focus, entries),
     )
 
 
@@ -177,37 +173,3 @@ def _product(coded: list[Vaccine]) -> tuple[str, str] | None:
                 return vaccine.product
             possible = possible or vaccine.product
     return possible
-
-
-def _location(focus: Resource) -> str:
-    reference: str = focus.get("location", {}).get("reference", "")
-    return reference
-
-
-def _country(focus: Resource, entries: Entries, places: Any) -> str | None:
-    for extension in focus.get("extension", ()):
-        if extension.get("url", "").endswith(_COUNTRY_EXTENSIONS):
-            coding = extension.get("valueCoding", {})
-            return country_of(coding.get("code") or extension.get("valueCode", ""))
-    for place in places:
-        country = _address_country(_resolved(focus, entries, place.get("reference", "")))
-        if country is not None:
-            return country
-    return None
-
-
-def _resolved(focus: Resource, entries: Entries, reference: str) -> Resource | None:
-    if reference.startswith("#"):
-        contained = focus.get("contained", ())
-        return next((r for r in contained if r.get("id") == reference[1:]), None)
-    return entries.get(reference)
-
-
-def _address_country(place: Resource | None) -> str | None:
-    """Of a Location (one address) or an Organization (several: where they agree)."""
-    if place is None or place.get("resourceType") not in {"Location", "Organization"}:
-        return None
-    address = place.get("address", [])
-    addresses = [address] if isinstance(address, dict) else address
-    countries = {country_of(one.get("country", "")) for one in addresses} - {None}
-    return countries.pop() if len(countries) == 1 else None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from schemas.canonical_json import canonical_text
+
 RecordClass = Literal["Immunization", "Observation", "DiagnosticReport"]
 
 #: Lowest first (v3-Confidentiality).
@@ -46,6 +48,8 @@ class RecordTraits:
     origins: tuple[str, ...] = field(default=(), repr=False)
     is_minor: bool | None = field(default=None, repr=False)
 
+    _halves: tuple[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+
     def to_json(self) -> dict[str, Any]:
         """The traits as JSON values: lists sorted, times RFC 3339 UTC with microseconds."""
         return {
@@ -62,6 +66,26 @@ class RecordTraits:
             "origins": sorted(self.origins),
             "is_minor": self.is_minor,
         }
+
+    @property
+    def canonical_text(self) -> str:
+        """The traits in RFC 8785 form; what `from_json` reads, as JSON text."""
+        return f"{{{','.join(self.canonical_halves)}}}"
+
+    @property
+    def canonical_halves(self) -> tuple[str, str]:
+        """Their members in RFC 8785 form, before and after a request's own (section 8).
+
+        Written once: a record is asked about for each recipient and purpose.
+        """
+        if self._halves is None:
+            members = self.to_json()
+            record, name = (canonical_text(members.pop(one)) for one in ("record", "record_class"))
+            before = canonical_text(members).removeprefix("{").removesuffix("}")
+            halves = (before, f'"record":{record},"record_class":{name}')
+            object.__setattr__(self, "_halves", halves)
+            return halves
+        return self._halves
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "RecordTraits":

@@ -320,6 +320,8 @@ class BreakGlassOpenedEntry(Entry):
     Attributes:
         reason: a word of the closed list.
         approver: the second participant who agreed, where the policy wants one.
+        statement: digest of the signed request, which names no traveller.
+        approval: digest of the signed approval.
     """
 
     type: Literal["break-glass-opened"]
@@ -328,6 +330,8 @@ class BreakGlassOpenedEntry(Entry):
     reason: Name
     until: Time
     approver: OptionalName = None
+    statement: OptionalDigest = None
+    approval: OptionalDigest = None
 
 
 class BreakGlassReviewedEntry(Entry):

@@ -53,6 +53,12 @@ WireBytes = Annotated[
 ]
 
 
+def _named(detail: Any) -> list[str]:
+    """Where a member is that is not right; one that nobody defined has a name that was received."""
+    steps = detail["loc"][:-1] if detail["type"] == "extra_forbidden" else detail["loc"]
+    return [str(step)[:40] for step in steps]
+
+
 class WireDocument(BaseModel):
     """A small JSON document of the exchange; members nobody defined are refused.
 
@@ -102,7 +108,7 @@ class WireDocument(BaseModel):
                     problem(
                         "wire.member",
                         "structure",
-                        ".".join([cls.__name__, *(str(step)[:40] for step in detail["loc"])]),
+                        ".".join([cls.__name__, *_named(detail)]),
                     )
                     for detail in details[:10]
                 ]

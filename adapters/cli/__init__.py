@@ -10,8 +10,10 @@ import typer
 from adapters.cli.answering import AnsweringGroup, show_version
 from adapters.cli.audit import audit
 from adapters.cli.bench import bench
+from adapters.cli.break_glass import break_glass
 from adapters.cli.consent import consent
 from adapters.cli.demo import demo
+from adapters.cli.disclosures import disclosures
 from adapters.cli.erase import erase
 from adapters.cli.hold import hold
 from adapters.cli.keys import key
@@ -19,8 +21,10 @@ from adapters.cli.participant import participant
 from adapters.cli.policy import policy
 from adapters.cli.publish import publish
 from adapters.cli.rabbitmq import rabbitmq
+from adapters.cli.recalls import recalls
 from adapters.cli.retain import retain
 from adapters.cli.serve import serve
+from adapters.cli.slip import slip
 from adapters.cli.subscribe import subscribe
 from adapters.cli.validate import validate
 from adapters.cli.view import view
@@ -60,14 +64,18 @@ app.command(rich_help_panel="For everybody")(validate)
 app.command(rich_help_panel="For everybody")(view)
 app.command(rich_help_panel="For everybody")(publish)
 app.command(rich_help_panel="For everybody")(subscribe)
+app.command(rich_help_panel="For everybody")(slip)
+app.add_typer(break_glass, name="break-glass", rich_help_panel="For everybody")
 app.add_typer(consent, name="consent", rich_help_panel="For everybody")
 app.add_typer(audit, name="audit", rich_help_panel="For everybody")
 app.add_typer(key, name="key", rich_help_panel="For everybody")
 app.command(rich_help_panel="For the operator of an exchange")(serve)
 app.add_typer(participant, name="participant", rich_help_panel="For the operator of an exchange")
 app.add_typer(policy, name="policy", rich_help_panel="For the operator of an exchange")
+app.command(rich_help_panel="For the operator of an exchange")(disclosures)
 app.command(rich_help_panel="For the operator of an exchange")(erase)
 app.command(rich_help_panel="For the operator of an exchange")(retain)
 app.add_typer(hold, name="hold", rich_help_panel="For the operator of an exchange")
+app.command(rich_help_panel="For the operator of an exchange")(recalls)
 app.add_typer(rabbitmq, name="rabbitmq", rich_help_panel="For the operator of an exchange")
 app.command(rich_help_panel="For the operator of an exchange")(bench)

@@ -5,7 +5,10 @@ changed first, exit 1 when what is reported is bad.
 """
 
 import asyncio
+import codecs
+import io
 import json
+import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -32,6 +35,11 @@ BAD_SETTING = 2
 class AnsweringGroup(TyperGroup):
     """The `bhx` command itself: turns our own errors into one line and an exit code."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the arguments, run, and leave."""
+        make_writable(sys.stdout, sys.stderr)
+        return super().main(*args, **kwargs)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Note whether the caller is a program, before the arguments are taken apart."""
         ctx.meta[_JSON] = "--json" in args
@@ -56,8 +64,27 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def write_json(value: Any) -> None:
-    """One JSON value on one line of stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    """One JSON value on one line of stdout; valid JSON in every encoding."""
+    typer.echo(json.dumps(value, ensure_ascii=not _is_utf8(sys.stdout)))
+
+
+def make_writable(*streams: Any) -> None:
+    """Have these text streams take every text, whatever the terminal's encoding.
+
+    A machine without a locale (`LC_ALL=C`, cron, a bare container) says ASCII and means that it was
+    not told: it gets UTF-8, as Python itself decides there (PEP 538, PEP 540), for Russian written
+    in escapes helps nobody. Where an encoding was chosen it stays, and what it lacks is escaped:
+    the end of a report must not depend on one letter in it.
+    """
+    for stream in streams:
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        encoding = "utf-8" if codecs.lookup(stream.encoding).name == "ascii" else None
+        stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def _is_utf8(stream: Any) -> bool:
+    return codecs.lookup(getattr(stream, "encoding", None) or "ascii").name == "utf-8"
 
 
 def end(*, well: bool) -> None:

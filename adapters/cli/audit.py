@@ -78,6 +78,52 @@ def verify(
     end(well=report.holds)
 
 
+@audit.command("purposes")
+def purposes(
+    url: UrlOption = None,
+    participant_id: AuditorOption = None,
+    key: AuditorKeyOption = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    log_key: LogKeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that no record ever went anywhere but for a health purpose.
+
+    The whole trail is verified: deliveries are numbered without gap, each is in the signed trail,
+    and each names a purpose of the closed list. So there is no other.
+
+    Exits with 1 when anything does not hold.
+
+    Example: `bhx audit purposes --data bhx-data`
+    """
+    report = run(_verify(url, participant_id, key, data, database, log_key, None))
+    released = sorted(report.purposes.items())
+    if as_json:
+        write_json(
+            {
+                "verified": report.holds,
+                "size": report.size,
+                "root": report.root.hex(),
+                "released": sum(report.purposes.values()),
+                "purposes": [
+                    {"purpose": purpose, "subscriber": subscriber, "deliveries": count}
+                    for (purpose, subscriber), count in released
+                ],
+                "findings": list(report.findings),
+            }
+        )
+    else:
+        from rich.table import Table
+
+        table = Table("purpose", "subscriber", "deliveries", title="Released, by purpose")
+        for (purpose, subscriber), count in released:
+            table.add_row(purpose, subscriber, str(count))
+        on_stdout().print(table)
+        _print_report(report)
+    end(well=report.holds)
+
+
 @audit.command("trail")
 def trail(
     message_ids: Annotated[

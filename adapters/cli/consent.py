@@ -98,7 +98,9 @@ def decide(
     moment = _moment(at)
     recipient = actor.removeprefix(_ACTOR_PREFIX)
     country = _country(actor_jurisdiction, recipient)
-    traits = _traits(record, category, collected_in, tuple(origin or ()), country)
+    traits = _traits(record, category, collected_in, tuple(origin or ()), country, moment)
+    if minor is not None:
+        traits = replace(traits, is_minor=minor)
     on_file = consents_from([one for file in consents for one in _consents_in(file)])
     decision = decide_basis(
         on_file,
@@ -107,7 +109,7 @@ def decide(
             recipient=recipient,
             recipient_jurisdiction=country,
             purpose=purpose,
-            traits=replace(traits, is_minor=minor),
+            traits=traits,
         ),
         moment,
     )
@@ -164,7 +166,7 @@ def _moment(at: str | None) -> datetime:
 
 def _country(told: str | None, recipient: str) -> str:
     """The actor's country; one that is not known is no country at all, and so a foreign one."""
-    from adapters.record_in_file import country_in
+    from schemas.record_in_message import country_in
 
     return country_in(recipient) if told is None else told.upper()
 
@@ -189,6 +191,7 @@ def _traits(
     collected_in: str | None,
     origins: tuple[str, ...],
     actors_country: str,
+    at: datetime,
 ) -> "RecordTraits":
     from dataclasses import replace
 
@@ -204,7 +207,7 @@ def _traits(
             record_class=named or "Immunization",
             origins=countries,
         )
-    found = _record_in(record, place, countries)
+    found = _record_in(record, place, countries, at)
     return replace(
         found,
         collected_in=found.collected_in or actors_country,
@@ -222,23 +225,32 @@ def _category(category: str | None) -> "RecordClass | None":
     return found
 
 
-def _record_in(file: Path, collected_in: str | None, origins: tuple[str, ...]) -> "RecordTraits":
+def _record_in(
+    file: Path, collected_in: str | None, origins: tuple[str, ...], at: datetime
+) -> "RecordTraits":
+    """As the exchange reads it, so that the digest of the decision is the same."""
+    from dataclasses import replace
+
     from adapters.reading_files import read_file
-    from adapters.record_in_file import traits_in
-    from schemas.strict_json import read_json
+    from schemas.record_in_message import traits_in
+    from schemas.structure.reading import read_resource
     from schemas.violation import SchemaViolation
 
     data = read_file(file, most_bytes=_MOST_BYTES).removeprefix(b"\xef\xbb\xbf")
     try:
-        tree = read_json(data, max_bytes=_MOST_BYTES)
+        tree, problems = read_resource(data, max_bytes=_MOST_BYTES)
     except SchemaViolation as violation:
         msg = f"{file}: {violation}"
         raise ConfigurationError(msg) from None
-    found = traits_in(tree, collected_in=collected_in, origins=origins)
+    wrong = next((one for one in problems if one.is_error), None)
+    if wrong is not None:
+        msg = f"{file}: {wrong.expression}: {wrong.text} See `bhx validate` for all."
+        raise ConfigurationError(msg)
+    found = traits_in(tree, collected_in=collected_in, at=at)
     if found is None:
         msg = f"{file} holds no Immunization, DiagnosticReport or Observation: give one."
         raise ConfigurationError(msg)
-    return found
+    return replace(found, origins=origins) if origins else found
 
 
 def _policies(files: list[Path] | None) -> "list[Policy]":

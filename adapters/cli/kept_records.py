@@ -1,4 +1,9 @@
-"""Received records as files: the exact bytes, the proof beside them, durable before we sign."""
+"""Received records as files: the exact bytes, the proof beside them, durable before we sign.
+
+What is recalled goes the same way back: the record is overwritten and removed (or, when its use is
+only to end, put aside under a name that nothing reads), and the proof says so. The proof keeps
+that the delivery came, and no longer what opens its content commitment.
+"""
 
 import json
 import os
@@ -9,6 +14,8 @@ from exchange.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.clients.verified_delivery import VerifiedDelivery
+    from exchange.model import RecallAnswer
+    from schemas.trail_entry import RecalledEntry
 
 
 def make_private_folder(folder: Path) -> None:
@@ -45,6 +52,55 @@ def keep_record(folder: Path, delivery: "VerifiedDelivery") -> str:
         msg = f"{folder} cannot be written to ({error.strerror}): nothing more is acknowledged."
         raise ConfigurationError(msg) from error
     return str(folder / (f"{name}.proof.json" if delivery.body is None else f"{name}.json"))
+
+
+def forget_record(folder: Path, notice: "RecalledEntry", answer: "RecallAnswer") -> bool:
+    """Delete, or put aside, the record that a notice recalls; whether it was kept here at all.
+
+    When this returns it is durable. Doing it again is safe, and tells the same.
+
+    Raises:
+        ConfigurationError: the folder cannot be changed.
+    """
+    # A verified notice recalls a hexadecimal id: no pattern, and no way out of the folder.
+    recalled = notice.recalls
+    try:
+        proofs = list(folder.glob(f"*-{recalled}.proof.json"))
+        for record in [*folder.glob(f"*-{recalled}.json"), *folder.glob(f"*-{recalled}.ceased")]:
+            if answer == "deleted":
+                _overwrite(record)
+                record.unlink()
+            elif record.suffix == ".json":
+                record.replace(record.with_suffix(".ceased"))
+        for proof in proofs:
+            _mark_recalled(proof, notice, answer)
+        _make_names_durable(folder)
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"{folder} cannot be changed: delivery {recalled} is recalled and still there."
+        raise ConfigurationError(msg) from error
+    return bool(proofs)
+
+
+def _overwrite(file: Path) -> None:
+    """Zeros in place of the bytes: the least that can be done before the name goes."""
+    with file.open("r+b") as stream:
+        stream.write(bytes(file.stat().st_size))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _mark_recalled(proof: Path, notice: "RecalledEntry", answer: "RecallAnswer") -> None:
+    kept = json.loads(proof.read_bytes())
+    # The salt opens the commitment and the signature fits the record only: either would tell
+    # somebody who guesses that the guess is right.
+    kept["delivery"].pop("content_salt", None)
+    kept.pop("signature", None)
+    kept["recalled"] = {
+        "notice": notice.delivery,
+        "cause": notice.cause,
+        "answer": answer,
+    }
+    _write_private(proof, json.dumps(kept, indent=2).encode() + b"\n")
 
 
 def _write_private(file: Path, data: bytes) -> None:

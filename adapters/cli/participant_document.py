@@ -10,7 +10,6 @@ import typer
 from adapters.cli.answering import JsonOption, remark, write_json
 from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
-from schemas.consent.purposes import BREAK_GLASS
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -151,6 +150,8 @@ def _subscriptions(wishes: list[str], purposes: list[str]) -> list[dict[str, Any
 
     Breaking the glass is asked for and never a standing wish.
     """
+    from schemas.consent.purposes import BREAK_GLASS
+
     standing = [one for one in purposes if one != BREAK_GLASS]
     subscriptions: list[dict[str, Any]] = []
     for wish in wishes:

@@ -65,9 +65,9 @@ async def _serve(settings: Any, *, with_parent: bool, as_json: bool) -> None:
     from adapters.serving import parts_for, run_parts, stop_on_signals
     from adapters.telemetry import Metrics, configure_logging
 
-    configure_logging()
     # Before anything is opened: with rules that decide wrongly nothing may move.
     policies = policies_to_serve(settings.policies)
+    configure_logging()
     stop = asyncio.Event()
     is_first_start = not (settings.data / "keys").exists()
     async with contextlib.AsyncExitStack() as stack:

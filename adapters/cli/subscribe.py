@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,14 +24,35 @@ from adapters.cli.exchange_access import (
     is_amqp,
     pinned_log_key,
 )
-from adapters.cli.kept_records import keep_record, make_private_folder
+from adapters.cli.kept_records import forget_record, keep_record, make_private_folder
 from adapters.cli.participant_document import read_document
 from exchange.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.clients.errors import UnprovenDelivery
-    from adapters.clients.subscriber import Subscriber
+    from adapters.clients.subscriber import OnRecall, Subscriber
     from adapters.clients.verified_delivery import VerifiedDelivery
+    from exchange.model import RecallAnswer
+    from schemas.trail_entry import RecalledEntry
+
+
+class OnRecallChoice(StrEnum):
+    """What becomes of a recalled record."""
+
+    DELETE = "delete"
+    CEASE = "cease"
+
+
+class ElsewhereChoice(StrEnum):
+    """What became of a recalled record that was moved away."""
+
+    DELETED = "deleted"
+    CEASED = "ceased"
+
+    @property
+    def answer(self) -> "RecallAnswer":
+        """The word that is signed."""
+        return "deleted" if self is ElsewhereChoice.DELETED else "ceased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +68,8 @@ class _Wish:
     memory: Path | None
     follow: bool
     keep: Callable[["VerifiedDelivery"], dict[str, Any]]
+    forget: "OnRecall"
+    elsewhere: "RecallAnswer | None"
 
 
 @dataclass(slots=True)
@@ -54,6 +78,8 @@ class _Report:
 
     received: int = 0
     withheld: int = 0
+    recalled: int = 0
+    unanswered: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
 
@@ -89,6 +115,22 @@ def subscribe(
             show_default=False,
         ),
     ] = None,
+    on_recall: Annotated[
+        OnRecallChoice,
+        typer.Option(
+            "--on-recall",
+            help="What to do with a record under --out that is recalled: delete it, or put it"
+            " aside and cease to use it. Either is then signed and sent.",
+        ),
+    ] = OnRecallChoice.DELETE,
+    elsewhere: Annotated[
+        ElsewhereChoice | None,
+        typer.Option(
+            help="Sign this for recalled records that are no longer under --out, once it is true"
+            " wherever they are.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Receive records; keep only those that are proven, and sign for them.
@@ -96,9 +138,11 @@ def subscribe(
     For each delivery: its disclosure is in the exchange's trail, the trail is the one seen before,
     the record is exactly what was logged, and its publisher signed it. Then it is written to --out
     or printed, then acknowledged. What is not proven is neither shown nor acknowledged. A version
-    of a record that a newer one overtook is marked: it must not replace the newer one.
+    of a record that a newer one overtook is marked: it must not replace the newer one. What is
+    recalled is deleted from --out, or put aside, and that is signed and sent too.
 
-    Exits with 1 when a delivery was not proven, or numbers are missing.
+    Exits with 1 when a delivery was not proven, numbers are missing, or a recall is not answered:
+    its record was moved out of --out, so only you can say (--elsewhere) that it is deleted there.
 
     Example: `bhx subscribe --as registry:kz --key kz.key --from https://exchange.example --out in`
     """
@@ -133,21 +177,30 @@ def subscribe(
                 memory=memory,
                 follow=follow,
                 keep=keep,
+                forget=_forgetting(out, on_recall, elsewhere),
+                elsewhere=None if elsewhere is None else elsewhere.answer,
             )
         )
     )
     if as_json:
-        write_json(
-            {
-                "received": report.received,
-                "withheld": report.withheld,
-                "unproven": report.unproven,
-                "missing": report.gaps,
-            }
-        )
+        write_json(_report_values(report))
     else:
         remark(_last_line(report))
-    end(well=not report.unproven and not report.gaps)
+    end(well=not report.unproven and not report.gaps and not report.unanswered)
+
+
+def _forgetting(
+    out: Path | None, on_recall: OnRecallChoice, elsewhere: ElsewhereChoice | None
+) -> "OnRecall":
+    """What is done about a notice; without --out nothing was kept that could be forgotten."""
+    answer: RecallAnswer = "deleted" if on_recall is OnRecallChoice.DELETE else "ceased"
+
+    def forget(notice: "RecalledEntry", was_received: bool) -> "RecallAnswer | None":
+        if out is None or forget_record(out, notice, answer) or not was_received:
+            return answer
+        return None if elsewhere is None else elsewhere.answer
+
+    return forget
 
 
 async def _receive(wish: _Wish) -> _Report:
@@ -158,6 +211,8 @@ async def _receive(wish: _Wish) -> _Report:
         remark(f"NOT PROVEN, not acknowledged: {unproven}")
 
     async with _subscriber(wish, note) as subscriber:
+        if wish.elsewhere is not None:
+            subscriber.decide_recalls(wish.elsewhere)
         try:
             await _keep_all(subscriber, wish, report)
         except asyncio.CancelledError:
@@ -166,6 +221,8 @@ async def _receive(wish: _Wish) -> _Report:
             if task is not None:
                 task.uncancel()
         await subscriber.acknowledge_remembered()
+        await subscriber.answer_remembered()
+        report.unanswered = list(subscriber.undecided_recalls())
         report.gaps = list(subscriber.gaps())
     return report
 
@@ -177,7 +234,8 @@ async def _keep_all(subscriber: "Subscriber", wish: _Wish, report: _Report) -> N
             async for delivery in stream:
                 await asyncio.to_thread(wish.keep, delivery)
                 report.received += 1
-                report.withheld += delivery.body is None
+                report.withheld += delivery.entry.type == "withheld"
+                report.recalled += delivery.recall is not None
 
 
 @contextlib.contextmanager
@@ -233,6 +291,7 @@ async def _subscriber(
             PinnedKeys(documents) if documents else DirectoryKeys(http),
             memory,
             on_unproven=note,
+            on_recall=wish.forget,
             patience=Patience(give_up_after=None if wish.follow else 60.0),
         )
 
@@ -251,15 +310,34 @@ def _values(delivery: "VerifiedDelivery") -> dict[str, Any]:
         "purpose": released.purpose if released else None,
         "standing": delivery.standing,
         "superseded_by": delivery.superseded_by,
+        "recalls": delivery.recall.recalls if delivery.recall else None,
+        "cause": delivery.recall.cause if delivery.recall else None,
+        "deadline": delivery.recall.deadline if delivery.recall else None,
         "entry": delivery.index,
         "tree_size": delivery.checkpoint.size,
         "file": None,
     }
 
 
+def _report_values(report: _Report) -> dict[str, Any]:
+    return {
+        "received": report.received,
+        "withheld": report.withheld,
+        "recalled": report.recalled,
+        "unanswered": report.unanswered,
+        "unproven": report.unproven,
+        "missing": report.gaps,
+    }
+
+
 def _line(values: dict[str, Any]) -> str:
     if values["state"] == "withheld":
         return f"{values['number']:>6}  withheld: its basis fell away before release"
+    if values["state"] == "recalled":
+        return (
+            f"{values['number']:>6}  RECALLED: delivery {values['recalls']} ({values['cause']}),"
+            f" to be answered by {values['deadline']}"
+        )
     return (
         f"{values['number']:>6}  {values['publisher']}  {values['message']}"
         f"  {values['purpose']}  entry {values['entry']}{_version(values)}  {values['file'] or ''}"
@@ -276,6 +354,13 @@ def _last_line(report: _Report) -> str:
     parts = [f"{report.received} verified and acknowledged"]
     if report.withheld:
         parts.append(f"{report.withheld} of them withheld")
+    if report.recalled:
+        parts.append(f"{report.recalled} of them notices of recall")
+    if report.unanswered:
+        parts.append(
+            f"{len(report.unanswered)} recalls NOT ANSWERED: their records are not under --out;"
+            " delete them where they are, then run this with --elsewhere deleted"
+        )
     if report.unproven:
         parts.append(f"{len(report.unproven)} NOT PROVEN")
     parts += [f"numbers {first} to {last} MISSING" for first, last in report.gaps]

@@ -16,6 +16,7 @@ from adapters.cli.answering import (
     JsonOption,
     harmless,
     on_stderr,
+    on_stdout,
     write_json,
 )
 from adapters.cli.language_option import LangOption, language_for
@@ -110,8 +111,9 @@ def validate(
     chosen = _level(level)
     received = (at or datetime.now(UTC)).replace(tzinfo=UTC)
     counts: Counter[_Outcome] = Counter()
-    show = _json_lines(language) if as_json else _told(language)
-    with _progress(files) as on_read:
+    results = on_stdout()
+    show = _json_lines(language) if as_json else _told(results, language)
+    with _progress(files, _beside(results, as_json=as_json)) as on_read:
         for one in _validated(files, chosen, received, on_read):
             counts[one.outcome] += 1
             show(one)
@@ -147,12 +149,23 @@ def _validated(
             yield _Validated(found, judgement, level)
 
 
+def _beside(results: "Console", *, as_json: bool) -> "Console | None":
+    """Where a bar can be drawn so that no result is written into it; None for nowhere.
+
+    On one terminal results and bar must come from one console, which writes them above the bar.
+    JSON that scrolls by on a terminal shows by itself how far it has come.
+    """
+    if results.is_terminal:
+        return None if as_json else results
+    remarks = on_stderr()
+    return remarks if remarks.is_terminal else None
+
+
 @contextmanager
-def _progress(files: list[Path]) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr when a person waits there for long."""
-    console = on_stderr()
-    total = sum(map(size_of, files_named(files))) if console.is_terminal else 0
-    if total < _BAR_FROM_BYTES:
+def _progress(files: list[Path], console: "Console | None") -> Iterator[Callable[[int], None]]:
+    """A bar when a person waits for long."""
+    total = 0 if console is None else sum(map(size_of, files_named(files)))
+    if console is None or total < _BAR_FROM_BYTES:
         yield lambda _: None
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
@@ -167,11 +180,8 @@ def _json_lines(language: str) -> Callable[[_Validated], None]:
     return lambda one: write_json(one.to_values(language))
 
 
-def _told(language: str) -> Callable[[_Validated], None]:
+def _told(console: "Console", language: str) -> Callable[[_Validated], None]:
     """Print what a person wants to know of each; of a valid one without remarks, nothing."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
     return lambda one: _print(console, one, language) if one.judgement.problems else None
 
 

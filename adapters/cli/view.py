@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from adapters.cli.answering import BAD_RESULT, BAD_SETTING, harmless, on_stdout, remark, write_json
+from adapters.cli.answering import (
+    BAD_RESULT,
+    BAD_SETTING,
+    harmless,
+    on_stdout,
+    remark,
+    run,
+    write_json,
+)
 from adapters.cli.language_option import LangOption, language_for
+from adapters.cli.own_store import DatabaseOption, DataOption
 from adapters.reading_files import read_file
 from schemas.sentences.catalogue import say
 
 if TYPE_CHECKING:
+    from exchange.preview import Preview
     from exchange.views.outline import Outline
     from schemas.requirement import Requirement
     from schemas.views.allow_list import View
@@ -38,19 +48,29 @@ def view(
     requirement: Annotated[
         Path | None, typer.Option(help="For a verdict: what must be shown, as JSON.")
     ] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    policies: Annotated[
+        Path | None, typer.Option(help="Folder of signed policies (BHX_POLICIES); with --data.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the message itself, also on a terminal.")
     ] = False,
     lang: LangOption = None,
 ) -> None:
-    """Preview what a subscriber would receive of a message in a view.
+    """Preview what a subscriber would receive of a message.
+
+    With `--data` the exchange in that folder decides, as if the message were published now: by its
+    directory, the consents on file, those in the message, and the policies. The view is then the
+    one that it would deliver, and the pseudonyms are those of that subscriber. Without it the view
+    is the one that `--view` names, under a key that is thrown away.
 
     On a terminal it is a table of what is kept and of what is left out, the latter by name only.
     In a pipe, or with `--json`, it is the message itself, byte for byte as it would be sent.
 
     Exits with 1 when the message is not valid or has no such view.
 
-    Example: `bhx view message.json --as registry:kz --view pseudonymous`
+    Example: `bhx view message.json --as registry:kz --data bhx-data`
     """
     language = language_for(lang)
     view_name = _view(chosen)
@@ -60,7 +80,9 @@ def view(
     message = _message(received, language, as_json=as_json)
     asked = None if requirement is None else _requirement(requirement)
     shown = received
-    if view_name != "full":
+    if data is not None or database is not None:
+        view_name, shown = _decided(received, recipient, data, database, policies, language)
+    elif view_name != "full":
         shown = _rendered(
             received, message, view_name, recipient, purpose, redact or [], asked, language
         )
@@ -157,6 +179,29 @@ def _rendered(
         raise typer.Exit(BAD_RESULT) from None
     remark(say("view.throw-away", (), language))
     return shown
+
+
+def _decided(
+    received: bytes,
+    recipient: str,
+    data: Path | None,
+    database: str | None,
+    policies: Path | None,
+    language: str,
+) -> tuple["View", bytes]:
+    """The view that the exchange at hand would deliver, and its bytes."""
+    from adapters.cli.own_store import own_exchange
+
+    async def asked() -> "Preview":
+        async with own_exchange(data, database, policies=policies, with_policies=True) as exchange:
+            return await exchange.previews.preview(received, recipient)
+
+    found = run(asked())
+    if found.entitlement is None:
+        for one in () if found.refusal is None else found.refusal.problems:
+            remark(f"{one.expression}: {one.text_in(language)}")
+        raise typer.Exit(BAD_RESULT)
+    return found.entitlement.view, found.body
 
 
 def _print(message: Any, shown: bytes, view_name: str, recipient: str, language: str) -> None:

@@ -20,7 +20,7 @@ from adapters.rabbitmq.publisher import RabbitSubmitter
 from adapters.rabbitmq.topology import deliveries_queue, receipts_queue
 from exchange.errors import Unavailable
 from schemas.delivery import Delivery
-from schemas.envelope import ACKNOWLEDGEMENT, FHIR_JSON
+from schemas.envelope import ACKNOWLEDGEMENT, CESSATION, FHIR_JSON
 from schemas.receipt import Receipt
 from schemas.violation import SchemaViolation
 
@@ -232,6 +232,12 @@ class AmqpDeliveries:
         """See `DeliveryTransport`; the exchange's own answer to it is the trail entry."""
         await self._submitter.submit(
             [(statement, signature)], content_type=ACKNOWLEDGEMENT, to="acknowledgements"
+        )
+
+    async def answer_recalls(self, statement: bytes, signature: str) -> None:
+        """See `DeliveryTransport`; it takes the way of acknowledgements, signed as what it is."""
+        await self._submitter.submit(
+            [(statement, signature)], content_type=CESSATION, to="acknowledgements"
         )
 
     async def settle(self, arrived: Sequence[Arrived]) -> None:

@@ -17,9 +17,10 @@ from exchange.signing import SigningKey
 from exchange.trail.errors import TileInvalid
 from exchange.trail.tile_paths import TILE_WIDTH, bundle_path, decode_bundle
 from schemas.delivery import Delivery
-from schemas.envelope import ACKNOWLEDGEMENT, FHIR_JSON, SIGNATURE_HEADER
+from schemas.envelope import ACKNOWLEDGEMENT, CESSATION, FHIR_JSON, SIGNATURE_HEADER
 from schemas.operation_outcome import receipt_in
 from schemas.participant import Participant
+from schemas.slip import SlipAnswer
 from schemas.strict_json import read_json
 from schemas.violation import SchemaViolation
 from schemas.wire_json import decode_bytes
@@ -110,11 +111,48 @@ class HttpTransport:
         )
         _require_success(answer)
 
+    async def answer_recalls(self, statement: bytes, signature: str) -> None:
+        """See `DeliveryTransport`."""
+        answer = await self._logged_in(
+            "POST",
+            "/recalls/answers",
+            content=statement,
+            headers={"content-type": CESSATION, SIGNATURE_HEADER: signature},
+        )
+        _require_success(answer)
+
+    async def break_glass(self, opening: bytes) -> dict[str, Any]:
+        """What the exchange says of the grant that these bytes ask for (schemas.break_glass).
+
+        Raises:
+            Unavailable: it is not known whether it was granted: ask the same again.
+            RequestRefused: it was not.
+        """
+        answer = await self._logged_in(
+            "POST", "/break-glass", content=opening, headers={"content-type": "application/json"}
+        )
+        _require_success(answer)
+        return dict(_value(answer))
+
     async def settle(self, arrived: Sequence[Arrived]) -> None:
         """Nothing to do: the cursor says where to go on."""
 
     async def set_aside(self, arrived: Arrived) -> None:
         """Nothing to do: what is not acknowledged stays on the exchange's list."""
+
+    async def issue_slip(self, message_id: str) -> SlipAnswer:
+        """A slip for the traveller of one of this publisher's own accepted messages.
+
+        Raises:
+            RequestRefused: there is no such message, or the login does not allow it.
+            Unavailable: the exchange does not answer; a slip nobody holds may exist.
+        """
+        answer = await self._logged_in("POST", "/slips", json={"message": message_id})
+        _require_success(answer)
+        try:
+            return SlipAnswer.from_bytes(answer.content)
+        except SchemaViolation:
+            raise Unproven("The exchange gives a slip of another form.") from None
 
     async def participant(self, participant_id: str) -> Participant | None:
         """See `DirectoryReader`."""

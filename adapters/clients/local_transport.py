@@ -13,6 +13,7 @@ from adapters.clients.retrying import Deadline
 from adapters.clients.stored_trail import StoredTrail
 from adapters.clients.transport import Arrivals, Arrived, SignedMessage
 from exchange.acknowledging import AcknowledgementDesk
+from exchange.answering_recalls import RecallDesk
 from exchange.directory_cache import DirectoryCache
 from exchange.errors import Refusal
 from exchange.intake import Intake
@@ -34,6 +35,10 @@ class ExchangeParts(Protocol):
     @property
     def acknowledgements(self) -> AcknowledgementDesk:
         """Takes acknowledgements."""
+
+    @property
+    def recalls(self) -> RecallDesk:
+        """Takes answers to recalls."""
 
     @property
     def directory(self) -> DirectoryCache:
@@ -84,6 +89,13 @@ class LocalTransport:
             await self._exchange.acknowledgements.accept(self._received(statement, signature))
         except Refusal as refusal:
             raise RequestRefused(f"The exchange refuses the acknowledgement: {refusal}") from None
+
+    async def answer_recalls(self, statement: bytes, signature: str) -> None:
+        """See `DeliveryTransport`."""
+        try:
+            await self._exchange.recalls.accept(self._received(statement, signature))
+        except Refusal as refusal:
+            raise RequestRefused(f"The exchange refuses the answer: {refusal}") from None
 
     async def settle(self, arrived: Sequence[Arrived]) -> None:
         """Nothing to do: the cursor says where to go on."""

@@ -2,8 +2,13 @@
 
     subscriber = Subscriber("registry:kz", key, transport, log_verifier, reader, directory, memory)
     async for delivery in subscriber.deliveries():
-        store(delivery.body, overwrite=delivery.standing != "superseded")
+        if delivery.body is not None:
+            store(delivery.body, overwrite=delivery.standing != "superseded")
                                     # when this returns, it will be acknowledged
+
+A notice of recall is handed to `on_recall`, which forgets what was kept of the delivery that the
+notice names and returns what it did; the client signs that and sends it. What arrives after its
+own notice, as may happen over a queue, is not handed over at all.
 
 What a crash leaves behind:
 
@@ -12,12 +17,15 @@ What a crash leaves behind:
                                     idempotent on `delivery.delivery.delivery` if that matters
     before it is acknowledged       it is acknowledged at the next start; it also comes again and
                                     is dropped as a duplicate
+    after forgetting, before the    the notice comes again, or was remembered with its answer, which
+    answer                          is sent at the next start
 """
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
+from typing import get_args
 
 from adapters.clients.errors import UnprovenDelivery
 from adapters.clients.retrying import Patience, patiently
@@ -30,11 +38,18 @@ from adapters.clients.transport import (
     PublisherKeys,
 )
 from adapters.clients.verified_delivery import DeliveryVerifier, VerifiedDelivery
+from exchange.model import RecallAnswer
 from exchange.signing import SigningKey, sign_detached
 from exchange.trail.checkpoint import NoteVerifier
 from schemas.acknowledgement import MOST_DELIVERIES, Acknowledgement
+from schemas.cessation import MOST_NOTICES, Cessation
 from schemas.delivery import Delivery
-from schemas.envelope import ACKNOWLEDGEMENT
+from schemas.envelope import ACKNOWLEDGEMENT, CESSATION
+from schemas.trail_entry import RecalledEntry
+
+#: Forgets what was kept of the delivery that a notice names, and returns what it did. It is told
+#: whether that delivery was handed over here before.
+OnRecall = Callable[[RecalledEntry, bool], RecallAnswer | None]
 
 
 class Subscriber:
@@ -56,6 +71,7 @@ class Subscriber:
         memory: SubscriberMemory,
         *,
         on_unproven: Callable[[UnprovenDelivery], None] | None = None,
+        on_recall: OnRecall | None = None,
         patience: Patience | None = None,
         page: int = 200,
         seconds_now: Callable[[], float] = time.time,
@@ -71,6 +87,9 @@ class Subscriber:
             publisher_keys: where to look publishers' keys up.
             memory: durable, and this subscriber's alone.
             on_unproven: told of each refused delivery; without it the first one is raised.
+            on_recall: does what a notice asks for and returns what was done; None when it cannot
+                say yet. It may be asked twice, and about what was never kept. Without it
+                notices are handed over like deliveries, and nothing is answered.
             patience: how long to try while the exchange is away.
             page: the most deliveries taken, and acknowledged, at once.
             seconds_now: seconds since 1970, for acknowledgements.
@@ -87,6 +106,7 @@ class Subscriber:
             memory=memory,
         )
         self._on_unproven = on_unproven
+        self._on_recall = on_recall
         self._patience = patience or Patience()
         self._page = min(page, MOST_DELIVERIES)
         self._seconds_now = seconds_now
@@ -95,7 +115,7 @@ class Subscriber:
     async def deliveries(
         self, *, follow: bool = True, poll_seconds: float = 20.0
     ) -> AsyncGenerator[VerifiedDelivery, None]:
-        """Each proven delivery once, withheld ones (without a body) included.
+        """Each proven delivery once, withheld ones and notices (without a body) included.
 
         Asking for the next one says that the last one is safe with the consumer.
 
@@ -109,6 +129,7 @@ class Subscriber:
             RequestRefused: the exchange refuses the request or the acknowledgement.
         """
         await self.acknowledge_remembered()
+        await self.answer_remembered()
         cursor = self._memory.cursor()
         while True:
             page = await self._receive(cursor, poll_seconds if follow else 0.0)
@@ -122,13 +143,13 @@ class Subscriber:
                     await self._finish_page(dealt_with)
                     raise
                 if verified is not None:
-                    yield verified
-                    await asyncio.to_thread(
-                        self._memory.remember, verified.delivery.delivery, verified.number
-                    )
+                    answer = await self._forget_recalled(verified)
+                    if not self._memory.is_recalled(verified.delivery.delivery):
+                        yield verified
+                    await asyncio.to_thread(self._remember, verified, answer)
                     dealt_with.append(arrived)
-                elif arrived.delivery and self._memory.knows(arrived.delivery.delivery):
-                    dealt_with.append(arrived)
+                else:
+                    dealt_with.extend(self._repeated(arrived))
             await self._finish_page(dealt_with)
             moved, cursor = page.cursor > cursor, max(cursor, page.cursor)
             if moved and not self._refused_any:
@@ -142,6 +163,23 @@ class Subscriber:
             await self._acknowledge(delivery_ids)
             count += len(delivery_ids)
         return count
+
+    async def answer_remembered(self) -> int:
+        """Send every answer to a recall that the exchange may not know of."""
+        count = 0
+        for answer in get_args(RecallAnswer):
+            while notices := self._memory.unanswered(answer, MOST_NOTICES):
+                await self._answer(notices, answer)
+                count += len(notices)
+        return count
+
+    def decide_recalls(self, answer: RecallAnswer) -> None:
+        """Have everything that `on_recall` could say nothing about answered so, from now on."""
+        self._memory.decide_recalls(answer)
+
+    def undecided_recalls(self) -> Sequence[str]:
+        """Notices that `on_recall` could say nothing about; the exchange waits for the answer."""
+        return self._memory.undecided_recalls()
 
     def gaps(self) -> Sequence[tuple[int, int]]:
         """Ranges of numbers that never came although later ones did: ask the exchange why."""
@@ -168,6 +206,11 @@ class Subscriber:
             self._on_unproven(unproven)
             return None
 
+    def _repeated(self, arrived: Arrived) -> Sequence[Arrived]:
+        """What came, when the consumer has it from before; nothing for what was refused."""
+        delivery = arrived.delivery
+        return [arrived] if delivery and self._memory.knows(delivery.delivery) else []
+
     async def _verify(self, delivery: Delivery | None) -> VerifiedDelivery:
         if delivery is None:
             msg = "What came does not have the form of a delivery."
@@ -180,8 +223,22 @@ class Subscriber:
         delivery_ids = [one.delivery.delivery for one in dealt_with if one.delivery is not None]
         if delivery_ids:
             await self._acknowledge(list(dict.fromkeys(delivery_ids)))
+            await self.answer_remembered()
             # Only now: before, a crash must bring them again.
             await self._transport.settle(dealt_with)
+
+    async def _forget_recalled(self, verified: VerifiedDelivery) -> RecallAnswer | None:
+        if verified.recall is None or self._on_recall is None:
+            return None
+        was_received = self._memory.knows(verified.recall.recalls)
+        return await asyncio.to_thread(self._on_recall, verified.recall, was_received)
+
+    def _remember(self, verified: VerifiedDelivery, answer: RecallAnswer | None) -> None:
+        delivery_id, number = verified.delivery.delivery, verified.number
+        if verified.recall is None:
+            self._memory.remember(delivery_id, number)
+        else:
+            self._memory.remember_recall(delivery_id, number, verified.recall.recalls, answer)
 
     async def _acknowledge(self, delivery_ids: Sequence[str]) -> None:
         now = self._seconds_now()
@@ -190,13 +247,30 @@ class Subscriber:
             deliveries=tuple(delivery_ids),
             at=datetime.fromtimestamp(now, UTC),
         ).to_bytes()
-        signature = sign_detached(
+        signature = self._sign(statement, ACKNOWLEDGEMENT, delivery_ids[0], now)
+        await patiently(lambda: self._transport.acknowledge(statement, signature), self._patience)
+        self._memory.mark_acknowledged(delivery_ids)
+
+    async def _answer(self, notices: Sequence[str], answer: RecallAnswer) -> None:
+        now = self._seconds_now()
+        statement = Cessation(
+            subscriber=self.participant_id,
+            notices=tuple(notices),
+            answer=answer,
+            at=datetime.fromtimestamp(now, UTC),
+        ).to_bytes()
+        signature = self._sign(statement, CESSATION, notices[0], now)
+        await patiently(
+            lambda: self._transport.answer_recalls(statement, signature), self._patience
+        )
+        self._memory.mark_answered(notices)
+
+    def _sign(self, statement: bytes, content_type: str, message_id: str, now: float) -> str:
+        return sign_detached(
             self._key,
             statement,
             issuer=self.participant_id,
-            message_id=delivery_ids[0],
+            message_id=message_id,
             issued_at=int(now),
-            content_type=ACKNOWLEDGEMENT,
+            content_type=content_type,
         )
-        await patiently(lambda: self._transport.acknowledge(statement, signature), self._patience)
-        self._memory.mark_acknowledged(delivery_ids)

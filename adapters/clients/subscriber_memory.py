@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from exchange.errors import ConfigurationError
+from exchange.model import RecallAnswer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -15,6 +16,13 @@ CREATE TABLE IF NOT EXISTS deliveries (
     acknowledged INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unacknowledged ON deliveries (number) WHERE acknowledged = 0;
+CREATE TABLE IF NOT EXISTS recalls (
+    notice TEXT PRIMARY KEY,
+    recalled TEXT NOT NULL,
+    answer TEXT,
+    answered INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS recalled ON recalls (recalled);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -36,6 +44,33 @@ class SubscriberMemory(Protocol):
 
     def remember(self, delivery_id: str, number: int) -> None:
         """The consumer has it; from now on it is a duplicate."""
+
+    def remember_recall(
+        self, notice: str, number: int, recalled: str, answer: RecallAnswer | None
+    ) -> None:
+        """Remember a notice like any delivery, and in the same moment what is answered to it.
+
+        Args:
+            notice: delivery id of the notice.
+            number: its number.
+            recalled: the delivery that it recalls.
+            answer: what was done; None when that is not known yet, so that nothing is answered.
+        """
+
+    def is_recalled(self, delivery_id: str) -> bool:
+        """Whether a remembered notice recalls that delivery."""
+
+    def unanswered(self, answer: RecallAnswer, limit: int) -> Sequence[str]:
+        """Notices to be answered so, of which the exchange is not known to have the answer."""
+
+    def mark_answered(self, notices: Sequence[str]) -> None:
+        """The exchange has the answer to these."""
+
+    def undecided_recalls(self) -> Sequence[str]:
+        """Notices to which nothing can be answered yet."""
+
+    def decide_recalls(self, answer: RecallAnswer) -> None:
+        """From now on this is to be answered to them."""
 
     def unacknowledged(self, limit: int) -> Sequence[str]:
         """Deliveries remembered but not known to be acknowledged, in order of number."""
@@ -127,6 +162,46 @@ class SqliteMemory:
         self._connection.execute(
             "INSERT INTO deliveries (delivery, number) VALUES (?, ?)", (delivery_id, number)
         )
+
+    def remember_recall(
+        self, notice: str, number: int, recalled: str, answer: RecallAnswer | None
+    ) -> None:
+        """See `SubscriberMemory`."""
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self.remember(notice, number)
+            self._connection.execute(
+                "INSERT INTO recalls (notice, recalled, answer) VALUES (?, ?, ?)",
+                (notice, recalled, answer),
+            )
+
+    def is_recalled(self, delivery_id: str) -> bool:
+        """See `SubscriberMemory`."""
+        query = "SELECT 1 FROM recalls WHERE recalled = ?"
+        return self._connection.execute(query, (delivery_id,)).fetchone() is not None
+
+    def unanswered(self, answer: RecallAnswer, limit: int) -> Sequence[str]:
+        """See `SubscriberMemory`."""
+        query = "SELECT notice FROM recalls WHERE answered = 0 AND answer = ? LIMIT ?"
+        return [str(row[0]) for row in self._connection.execute(query, (answer, limit))]
+
+    def mark_answered(self, notices: Sequence[str]) -> None:
+        """See `SubscriberMemory`."""
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "UPDATE recalls SET answered = 1 WHERE notice = ?", [(one,) for one in notices]
+            )
+
+    def undecided_recalls(self) -> Sequence[str]:
+        """See `SubscriberMemory`."""
+        query = "SELECT notice FROM recalls WHERE answer IS NULL"
+        return [str(row[0]) for row in self._connection.execute(query)]
+
+    def decide_recalls(self, answer: RecallAnswer) -> None:
+        """See `SubscriberMemory`."""
+        query = "UPDATE recalls SET answer = ? WHERE answer IS NULL"
+        self._connection.execute(query, (answer,))
 
     def unacknowledged(self, limit: int) -> Sequence[str]:
         """See `SubscriberMemory`."""

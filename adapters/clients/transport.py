@@ -92,6 +92,13 @@ class DeliveryTransport(Protocol):
             Unavailable: it may not have it; send it again.
         """
 
+    async def answer_recalls(self, statement: bytes, signature: str) -> None:
+        """Return when the exchange has the signed answer to notices of recall durably.
+
+        Raises:
+            Unavailable: it may not have it; send it again.
+        """
+
     async def settle(self, arrived: Sequence[Arrived]) -> None:
         """Tell the transport these need not come again. If this is lost they do: that is safe."""
 

@@ -7,9 +7,10 @@ what a liar could not.
     1. The entry's bytes are a canonical trail entry of the delivery's own state: `released`,
        `withheld`, or `recalled`. So it means one thing to every reader, auditors included.
     2. The entry names this subscriber, this delivery id (of the one form it may have, so that it
-       can safely be a file's name) and this number, and what is released names the delivery's
-       publisher and message, and says the same of its version: current, or superseded and by
-       which. So it is about this disclosure, to us, and no older version passes for the newest.
+       can safely be a file's name; what a notice recalls has that form too) and this number, and
+       what is released names the delivery's publisher and message, and says the same of its
+       version: current, or superseded and by which. So it is about this disclosure, to us, and no
+       older version passes for the newest.
     3. The inclusion proof leads from exactly the entry's bytes to the root of a checkpoint that
        the pinned key signed. So the disclosure is in the trail.
     4. The checkpoint's tree and the newest one we saw are one tree at two sizes, proven by hashes
@@ -77,8 +78,13 @@ class VerifiedDelivery:
 
     @property
     def body(self) -> bytes | None:
-        """Exactly the publisher's bytes; None for a delivery that was withheld."""
+        """Exactly the publisher's bytes; None for what was withheld and for a notice of recall."""
         return self.delivery.body
+
+    @property
+    def recall(self) -> RecalledEntry | None:
+        """The notice, when this is one: `recalls` is the delivery to stop using."""
+        return self.entry if isinstance(self.entry, RecalledEntry) else None
 
     @property
     def number(self) -> int:
@@ -156,6 +162,8 @@ class DeliveryVerifier:
             raise _unproven(delivery, f"is not logged as {delivery.state}")
         if not _DELIVERY_ID.fullmatch(delivery.delivery):  # 2
             raise _unproven(delivery, "has an id that no delivery can have")
+        if isinstance(entry, RecalledEntry) and not _DELIVERY_ID.fullmatch(entry.recalls):
+            raise _unproven(delivery, "recalls what no delivery can be")
         named = (entry.subscriber, entry.delivery, entry.number)
         if named != (self._subscriber, delivery.delivery, delivery.number) or (
             delivery.subscriber != self._subscriber

@@ -132,7 +132,9 @@ async def _running(exchange: Exchange, broker: InProcessBroker) -> AsyncIterator
         dispatcher=exchange.dispatcher,
     )
     acknowledgements = AcknowledgementWorker(
-        source=broker.source("acknowledgements"), desk=exchange.acknowledgements
+        source=broker.source("acknowledgements"),
+        desk=exchange.acknowledgements,
+        recalls=exchange.recalls,
     )
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as running:

@@ -51,7 +51,13 @@ _HTTP_TELLINGS = {
     413: Telling(413, "too-long", "too-long", "title.too-long"),
     415: Telling(415, "not-supported", "encoded-body", "title.encoded-body"),
     422: Telling(422, "value", "invalid-request", "title.invalid-request"),
+    429: Telling(429, "throttled", "too-many", "slip.later"),
 }
+
+
+def telling_for(status: int) -> Telling:
+    """What an error of HTTP itself is told as."""
+    return _HTTP_TELLINGS.get(status, BUG)
 
 
 def answer_error(
@@ -101,7 +107,7 @@ async def _exchange_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    telling = _HTTP_TELLINGS.get(error.status_code, BUG)
+    telling = telling_for(error.status_code)
     return answer_error(request, telling, headers=error.headers)
 
 

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from adapters.http.describing import MOST, protected
+from adapters.http.describing import MOST, protected, signed_request
 from adapters.http.parts import Parts
-from adapters.http.reading import SIGNATURE_HEADER, read_body, signature_of
+from adapters.http.reading import read_body, signature_of
 from adapters.http.scopes import ACKNOWLEDGEMENTS, DELIVERIES
 from adapters.http.tokens import AccessTokens, Caller, requires
 from exchange.model import ReceivedMessage
@@ -25,27 +25,6 @@ LONGEST_WAIT_SECONDS = 30
 _LOOK_EVERY_SECONDS = 0.25
 #: An acknowledgement of the most deliveries there may be in one takes about 35 KB.
 _MOST_ACKNOWLEDGEMENT_BYTES = 131_072
-
-_ACKNOWLEDGEMENT_REQUEST: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": SIGNATURE_HEADER,
-            "in": "header",
-            "required": True,
-            "description": f"Detached JWS over the exact body, with cty {ACKNOWLEDGEMENT}.",
-            "schema": {
-                "type": "string",
-                "pattern": r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$",
-                "maxLength": 4_096,
-            },
-        }
-    ],
-    "requestBody": {
-        "required": True,
-        "description": "Exactly the bytes that were signed.",
-        "content": {ACKNOWLEDGEMENT: {"schema": Acknowledgement.model_json_schema()}},
-    },
-}
 
 
 class Deliveries(BaseModel):
@@ -98,7 +77,7 @@ def delivery_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
 
     @router.post(
         "/acknowledgements",
-        openapi_extra=_ACKNOWLEDGEMENT_REQUEST,
+        openapi_extra=signed_request(ACKNOWLEDGEMENT, Acknowledgement.model_json_schema()),
         response_model=Acknowledged,
         response_description="Recorded in the trail.",
         responses=protected(400, 408, 413, 415, 422),

@@ -5,7 +5,9 @@ from typing import Annotated, Any
 from fastapi import Path
 
 from adapters.http.answers import PROBLEM_JSON
+from adapters.http.reading import SIGNATURE_HEADER
 from schemas.envelope import FHIR_JSON
+from schemas.sentences.catalogue import LANGUAGES
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -56,11 +58,17 @@ OUTCOME_SCHEMA: dict[str, Any] = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["severity", "code", "diagnostics"],
+                "required": ["severity", "code", "details", "diagnostics"],
                 "properties": {
                     "severity": {"enum": ["fatal", "error", "warning", "information"]},
                     "code": {"type": "string"},
-                    "diagnostics": {"type": "string"},
+                    "details": {
+                        "description": "What is to mend, in the language that was asked for.",
+                        "type": "object",
+                        "required": ["text"],
+                        "properties": {"text": {"type": "string"}},
+                    },
+                    "diagnostics": {"description": "The same in English.", "type": "string"},
                     "expression": {"type": "array", "items": {"type": "string"}},
                 },
             },
@@ -93,11 +101,35 @@ _MEANINGS = {
     413: "Longer than this exchange reads; the connection is closed.",
     415: "The body is encoded: send the bytes that were signed.",
     422: "A parameter is missing or not of its form.",
+    429: "Too often; wait for as many seconds as Retry-After says.",
     500: "A bug; the answer tells nothing of it.",
     503: "A dependency does not answer; nothing was recorded, so send the same again.",
 }
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "string"}, "required": True}
+}
+#: Of every answer that tells what is to mend.
+SAID_IN = {
+    "Content-Language": {
+        "description": "The language it is told in.",
+        "schema": {"enum": list(LANGUAGES)},
+        "required": True,
+    },
+    "Vary": {
+        "description": "It depends on what was asked.",
+        "schema": {"const": "Accept-Language"},
+        "required": True,
+    },
+}
+_ACCEPT_LANGUAGE = {
+    "name": "Accept-Language",
+    "in": "header",
+    "required": False,
+    "description": (
+        f"RFC 9110, 12.5.4: what is to mend is told in {' or '.join(LANGUAGES)}; in"
+        f" {LANGUAGES[0]} when neither is asked for."
+    ),
+    "schema": {"type": "string", "examples": ["ru, en;q=0.5"]},
 }
 _CHALLENGE = {
     "WWW-Authenticate": {
@@ -106,6 +138,7 @@ _CHALLENGE = {
         "required": True,
     }
 }
+_MORE_HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 
 
 def problems(*statuses: int) -> Responses:
@@ -123,6 +156,43 @@ def protected(*statuses: int) -> Responses:
     return problems(401, 403, 503, *statuses)
 
 
+def describe_language(document: dict[str, Any]) -> None:
+    """Add, in place, to each operation that tells what is to mend that the language can be asked.
+
+    Args:
+        document: OpenAPI, complete but for this.
+    """
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"].values()
+            if any("Content-Language" in answer.get("headers", ()) for answer in answers):
+                operation.setdefault("parameters", []).append(_ACCEPT_LANGUAGE)
+
+
+def signed_request(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A request whose body a detached JWS covers, byte for byte."""
+    return {
+        "parameters": [
+            {
+                "name": SIGNATURE_HEADER,
+                "in": "header",
+                "required": True,
+                "description": f"Detached JWS over the exact body, with cty {content_type}.",
+                "schema": {
+                    "type": "string",
+                    "pattern": r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$",
+                    "maxLength": 4_096,
+                },
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "description": "Exactly the bytes that were signed.",
+            "content": {content_type: {"schema": schema}},
+        },
+    }
+
+
 def content(media_type: str, schema: dict[str, Any], description: str, **more: Any) -> Any:
     """One response with a body."""
     return {"description": description, "content": {media_type: {"schema": schema, **more}}}
@@ -130,8 +200,5 @@ def content(media_type: str, schema: dict[str, Any], description: str, **more: A
 
 def _error(status: int, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = content(media_type, schema, _MEANINGS[status])
-    if status == 503:
-        described["headers"] = _RETRY_AFTER
-    if status == 401:
-        described["headers"] = _CHALLENGE
+    described["headers"] = SAID_IN | _MORE_HEADERS.get(status, {})
     return described

@@ -11,6 +11,7 @@ from adapters.http.capability import capability_statement
 from adapters.http.describing import (
     OUTCOME_SCHEMA,
     RESPONSE_MESSAGE_SCHEMA,
+    SAID_IN,
     MessageId,
     Responses,
     content,
@@ -65,13 +66,6 @@ _REQUEST: dict[str, Any] = {
                 "pattern": r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$",
                 "maxLength": 4_096,
             },
-        },
-        {
-            "name": "Accept-Language",
-            "in": "header",
-            "required": False,
-            "description": "RFC 9110: en or ru; what is to mend is told in it.",
-            "schema": {"type": "string", "examples": ["ru, en;q=0.5"]},
         },
     ],
     "requestBody": {
@@ -184,4 +178,6 @@ def _process_message_answers() -> Responses:
     }
     for status, meaning in _REFUSED.items():
         decided[status] = content(FHIR_JSON, either, meaning)
+    for described in decided.values():
+        described["headers"] = SAID_IN
     return {**decided, **outcomes(401, 408, 413, 415, 503)}

@@ -90,6 +90,8 @@ def operation_routes(parts: Parts, metrics: Metrics, readiness: Readiness) -> AP
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
                 metrics.observe_trail_size(await trail_size(parts))
+                overdue = await parts.store.overdue_recalls(parts.clock.now())
+                metrics.observe_overdue_recalls(overdue)
         return Response(metrics.exposition(), headers={"Content-Type": METRICS_CONTENT_TYPE})
 
     return router

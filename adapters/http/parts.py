@@ -5,10 +5,14 @@ from typing import Protocol
 from adapters.key_files import ExchangeKeys
 from adapters.settings import Settings
 from exchange.acknowledging import AcknowledgementDesk
+from exchange.answering_recalls import RecallDesk
+from exchange.break_glass import BreakGlassDesk
 from exchange.directory_cache import DirectoryCache
+from exchange.disclosing import DisclosureDesk
 from exchange.intake import Intake
 from exchange.ports import Clock, Store
 from exchange.proving import ProofDesk
+from exchange.slips import SlipDesk
 
 
 class Channel(Protocol):
@@ -63,6 +67,22 @@ class Parts(Protocol):
     @property
     def acknowledgements(self) -> AcknowledgementDesk:
         """Where subscribers' acknowledgements are recorded."""
+
+    @property
+    def disclosures(self) -> DisclosureDesk:
+        """Who received what about a traveller."""
+
+    @property
+    def slips(self) -> SlipDesk:
+        """Where slips for travellers are made."""
+
+    @property
+    def recalls(self) -> RecallDesk:
+        """Where subscribers' answers to recalls are recorded."""
+
+    @property
+    def break_glass(self) -> BreakGlassDesk:
+        """Where the glass is broken."""
 
     @property
     def broker(self) -> Broker | None:

@@ -5,22 +5,28 @@ from schemas.participant import Participant, Role
 RECEIPTS = "system/receipts.r"
 DELIVERIES = "system/deliveries.r"
 ACKNOWLEDGEMENTS = "system/acknowledgements.c"
+BREAK_GLASS = "system/break-glass.c"
 TRAIL = "system/trail.r"
+SLIPS = "system/slips.c"
+DISCLOSURES = "system/disclosures.r"
 PARTICIPANTS = "system/participants.r"
 
 SCOPES = {
     RECEIPTS: "Read the receipts of one's own messages.",
     DELIVERIES: "Read one's own deliveries.",
-    ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries.",
-    TRAIL: "Read the entries of the trail.",
+    ACKNOWLEDGEMENTS: "Acknowledge one's own deliveries, and answer recalls of them.",
+    BREAK_GLASS: "Break the glass, where a policy names the participant.",
+    TRAIL: "Read the entries of the trail, and how recalls stand.",
+    SLIPS: "Issue slips for the travellers of one's own messages.",
+    DISCLOSURES: "Read who received what about a traveller.",
     PARTICIPANTS: "Read the directory; every participant may.",
 }
 
 _OF_ROLE: dict[Role, tuple[str, ...]] = {
-    "publisher": (RECEIPTS,),
-    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS),
+    "publisher": (RECEIPTS, SLIPS),
+    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS, BREAK_GLASS),
     "auditor": (TRAIL,),
-    "operator": (),
+    "operator": (DISCLOSURES,),
     "witness": (),
 }
 

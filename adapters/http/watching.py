@@ -9,10 +9,11 @@ from adapters.telemetry import Metrics
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+#: Unless a route has its own, for a page.
+_USUAL_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _STRICT_TRANSPORT = "max-age=31536000"
 
 
@@ -51,6 +52,7 @@ class WatchedRequests:
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in _HEADERS.items():
             headers[name] = value
+        headers.setdefault("Content-Security-Policy", _USUAL_POLICY)
         headers.setdefault("Cache-Control", "no-store")
         if self._is_https:
             headers["Strict-Transport-Security"] = _STRICT_TRANSPORT

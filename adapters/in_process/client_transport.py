@@ -60,6 +60,10 @@ class InProcessDeliveries:
         received = _received(self._participant_id, statement, signature)
         await self._broker.submit(received, "acknowledgements")
 
+    async def answer_recalls(self, statement: bytes, signature: str) -> None:
+        """See `DeliveryTransport`."""
+        await self.acknowledge(statement, signature)
+
     async def settle(self, arrived: Sequence[Arrived]) -> None:
         """Nothing to do: what was taken from the inbox is gone from it."""
 

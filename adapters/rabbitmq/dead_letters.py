@@ -21,8 +21,11 @@ from pamqp.commands import Basic
 
 from adapters.rabbitmq.confirms import PERSISTENT, ConfirmedPublishing, Publication
 from adapters.rabbitmq.connection import RabbitConnection, broker_errors
+from adapters.rabbitmq.dead_letter_keeper import letter_of
 from adapters.rabbitmq.republishing import writable_headers
-from adapters.rabbitmq.topology import AUTHENTICATED_AS_HEADER, DEAD, DEAD_LETTERS
+from adapters.rabbitmq.sealed_letters import SEALED_TYPE, Letter, unsealed
+from adapters.rabbitmq.topology import AUTHENTICATED_AS_HEADER, DEAD_LETTERS, SEALED_LETTERS
+from exchange.errors import IntegrityBroken
 from exchange.model import MessageIdentity
 from exchange.ports import Traveller
 from exchange.subjects import SubjectVault
@@ -67,13 +70,24 @@ class AboutTraveller:
 
     def __call__(self, message: DeliveredMessage) -> bool:
         """Whether the message names the traveller, a delivery or a message of theirs."""
-        headers = message.header.properties.headers or {}
-        (delivery,) = _texts(_json(headers.get(DELIVERY_HEADER)), "delivery")
-        body = _json(message.body)
+        return self._is_in(self._letter(message))
+
+    def _letter(self, message: DeliveredMessage) -> Letter:
+        if message.header.properties.content_type != SEALED_TYPE:
+            return letter_of(message)
+        try:
+            return unsealed(message.body, self.vault)
+        except IntegrityBroken:
+            # Sealed under a key that is gone: nobody can read it.
+            return letter_of(message)
+
+    def _is_in(self, letter: Letter) -> bool:
+        (delivery,) = _texts(_json(letter.headers.get(DELIVERY_HEADER)), "delivery")
+        body = _json(letter.body)
         publisher, message_id = _texts(body, "publisher", "message")
         if delivery in self.deliveries or (publisher, message_id) in self.messages:
             return True
-        documents = _pairs_in(message.body) if body is None else _documents_in(body)
+        documents = _pairs_in(letter.body) if body is None else _documents_in(body)
         tokens = self.vault.tokens_of(one for one in documents if _is_text(*one))
         return not self.tokens.isdisjoint(tokens)
 
@@ -87,20 +101,32 @@ async def remove_dead_letters(
         Unavailable: the broker did not answer; none that was to stay is lost, some may be there
             twice.
     """
+    return sum(
+        [
+            await _remove_from(queue, connection, is_about)
+            # In this order: one that is sealed meanwhile is met again.
+            for queue in (DEAD_LETTERS, SEALED_LETTERS)
+        ]
+    )
+
+
+async def _remove_from(
+    queue: str, connection: RabbitConnection, is_about: Callable[[DeliveredMessage], bool]
+) -> int:
     publishing = ConfirmedPublishing(connection)
     channel = await connection.channel()
     removed = 0
     try:
         with broker_errors("read the dead letters"):
-            declared = await channel.queue_declare(DEAD_LETTERS, passive=True)
+            declared = await channel.queue_declare(queue, passive=True)
             left = declared.message_count or 0
         while left > 0:
-            batch = await _take(channel, min(left, _BATCH))
+            batch = await _take(channel, queue, min(left, _BATCH))
             if not batch:
                 break
             left -= len(batch)
             kept = [one for one in batch if not is_about(one)]
-            await publishing.publish([_as_it_was(one) for one in kept])
+            await publishing.publish([_as_it_was(one, queue) for one in kept])
             # If we crash here, those kept are in the queue twice.
             with broker_errors("settle the dead letters"):
                 await channel.basic_ack(batch[-1].delivery_tag or 0, multiple=True)
@@ -112,18 +138,18 @@ async def remove_dead_letters(
     return removed
 
 
-async def _take(channel: Channel, most: int) -> list[DeliveredMessage]:
+async def _take(channel: Channel, queue: str, most: int) -> list[DeliveredMessage]:
     taken: list[DeliveredMessage] = []
     with broker_errors("read the dead letters"):
         while len(taken) < most:
-            message = await channel.basic_get(DEAD_LETTERS, no_ack=False)
+            message = await channel.basic_get(queue, no_ack=False)
             if not isinstance(message.delivery, Basic.GetOk):
                 break
             taken.append(message)
     return taken
 
 
-def _as_it_was(message: DeliveredMessage) -> Publication:
+def _as_it_was(message: DeliveredMessage, queue: str) -> Publication:
     """The same dead letter, with all that tells why it is one."""
     properties = copy.copy(message.header.properties)
     headers = writable_headers(message)
@@ -135,10 +161,7 @@ def _as_it_was(message: DeliveredMessage) -> Publication:
     properties.expiration = None
     properties.delivery_mode = PERSISTENT
     properties.cluster_id = ""
-    routing_key = message.routing_key
-    return Publication(
-        exchange=DEAD, routing_key=routing_key or "", body=message.body, properties=properties
-    )
+    return Publication(exchange="", routing_key=queue, body=message.body, properties=properties)
 
 
 def _json(text: object) -> Any:

@@ -25,7 +25,10 @@ ACKNOWLEDGEMENTS: Final = "bhx.acknowledgements"
 DELIVERIES: Final = "bhx.deliveries"
 RECEIPTS: Final = "bhx.receipts"
 DEAD: Final = "bhx.dead"
+#: Where dead letters arrive, from us and from the broker; emptied into the next.
 DEAD_LETTERS: Final = "bhx.dead-letters"
+#: Where they are kept, sealed.
+SEALED_LETTERS: Final = "bhx.dead-letters.sealed"
 
 #: The detached JWS over the body.
 SIGNATURE_HEADER: Final = "x-jws-signature"
@@ -134,6 +137,7 @@ def topology_for(
         ),
         queues=(
             Queue(DEAD_LETTERS, {"x-queue-type": "quorum"}),
+            Queue(SEALED_LETTERS, {"x-queue-type": "quorum"}),
             *_work_queues(SUBMISSIONS, retry_pauses),
             *_work_queues(ACKNOWLEDGEMENTS, retry_pauses),
             *(_queue(queue, PARTICIPANT_DELIVERY_LIMIT) for _, queue, _ in inboxes),

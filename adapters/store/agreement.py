@@ -7,19 +7,21 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     log head       the checkpoint that stands beside it, no later one, and as many entries;
                    nothing names a later entry
     tiles          the hashes of the entries
-    accepted       its decision, and a stored record that is what the entry commits to
+    accepted       its decision, how it stood among the versions of its record, and a stored record
+                   that is what the entry commits to; from that record follow the consents as they
+                   are enforced, and the newest version of each record
     refused        its decision, with the same reason
-    released,      the delivery, with the same subscriber, number, acceptance and view
-    withheld
+    released,      the delivery, with the same subscriber, number, acceptance, view, basis and newer
+    withheld       version
     recalled       the notice, of the same delivery, for the same cause
     acknowledged   the signed statement of that digest, and its deliveries marked with it
     participant-…  the directory document of that digest
     erased         as many acceptances as it says have no salt any more, nor a stored record
     hold-…         the hold, of the same authority
 
-Three things no entry names, so they cannot be told from here: a delivery that still waits (only
-the subscriber's counters stand against its loss), the consents as they are enforced (they are
-derived from the stored records), and which documents lead to which traveller.
+Two things no entry names, so they cannot be told from here: how many deliveries a message has, so
+that one which still waits may be lost together with the subscriber's counter, and which documents
+lead to which traveller.
 
 Run it on a trail that holds. Findings name entries by index and never repeat what a row says.
 """
@@ -29,42 +31,49 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.store.agreement_accepted import AcceptedComparison
 from adapters.store.agreement_queries import (
-    BODIES,
+    ANSWERED,
     DECIDED,
     DECISIONS,
     DELIVERIES,
     ENTRIES,
+    GRANTS,
     HEAD,
     HELD,
+    KEPT,
     LACKING_CHECKPOINTS,
     LEADING_TO_ENTRIES,
     LET_OUT,
+    LOST_VERSIONS,
     MISCOUNTED,
     NOTE,
     STATEMENTS,
+    STRAY_VERSIONS,
     WITHOUT_SALT,
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
-from exchange.acknowledging import statement_digest
-from exchange.commitment import commitment_to
 from exchange.errors import IntegrityBroken
-from exchange.model import SealedBody, Subject
 from exchange.subjects import SubjectVault
+from exchange.subscriber_statements import statement_digest
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tile_paths import TILE_WIDTH, tile_path
 from exchange.trail.tiles import TileId, grow
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
+    BreakGlassOpenedEntry,
+    BreakGlassReviewedEntry,
     ErasedEntry,
     HoldEntry,
     ParticipantEntry,
+    RecallAnsweredEntry,
     RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
     WithheldEntry,
+    entry_time,
     read_entry,
 )
 from schemas.violation import SchemaViolation
@@ -93,13 +102,14 @@ class _Comparison:
     def __init__(self, statements: Statements, vault: SubjectVault) -> None:
         self.findings: list[str] = []
         self._statements = statements
-        self._vault = vault
         self._tiles: dict[TileId, bytes] = {}
         self._documents: dict[str, tuple[int, str]] = {}
         self._decided = 0
         self._let_out = 0
+        self._accepted = AcceptedComparison(statements, vault, self._find)
         self._erased = 0
         self._holds: set[tuple[int, str, str]] = set()
+        self._answered = 0
 
     async def run(self) -> None:
         head = await self._statements.rows(HEAD)
@@ -112,6 +122,9 @@ class _Comparison:
                 return
         self._compare_directory({row.id: row.document for row in head if row.id is not None})
         await self._compare_numbers(size)
+        await self._compare_kept(size)
+        await self._compare_erased(size)
+        await self._compare_holds(size)
 
     async def _compare_head(self, head: Any) -> None:
         notes = await self._statements.rows(NOTE, {"size": head.size})
@@ -151,6 +164,16 @@ class _Comparison:
         await self._compare_acknowledgements(
             {n: e for n, e in entries.items() if isinstance(e, AcknowledgedEntry)}
         )
+        await self._compare_answers(
+            {n: e for n, e in entries.items() if isinstance(e, RecallAnsweredEntry)}
+        )
+        await self._compare_grants(
+            {
+                n: e
+                for n, e in entries.items()
+                if isinstance(e, BreakGlassOpenedEntry | BreakGlassReviewedEntry)
+            }
+        )
         for index, entry in entries.items():
             if isinstance(entry, ParticipantEntry):
                 self._documents[entry.participant] = (index, entry.document)
@@ -172,13 +195,6 @@ class _Comparison:
     async def _compare_decisions(self, entries: dict[int, AcceptedEntry | RefusedEntry]) -> None:
         asked = [entry.message for entry in entries.values()]
         rows = {row.entry_index: row for row in await DECISIONS.rows(self._statements, asked)}
-        bodies = {
-            (row.publisher, row.message_id): row
-            for row in await BODIES.rows(
-                self._statements,
-                [one.message for one in entries.values() if isinstance(one, AcceptedEntry)],
-            )
-        }
         self._decided += len(entries)
         for index, entry in entries.items():
             row = rows.get(index)
@@ -187,41 +203,8 @@ class _Comparison:
                 self._find(f"The decision of entry {index} is missing.")
             elif (row.publisher, row.message_id, row.outcome, row.reason) != said:
                 self._find(f"The decision of entry {index} is recorded otherwise.")
-            elif isinstance(entry, AcceptedEntry):
-                body = bodies.get((entry.publisher, entry.message))
-                if row.content_salt is not None:
-                    await self._compare_body(index, entry, row, body)
-                elif body is not None:
-                    self._find(f"The record accepted by entry {index} was erased, and is there.")
-
-    async def _compare_body(
-        self, index: int, entry: AcceptedEntry, decision: Any, body: Any
-    ) -> None:
-        if body is None or body.wrapped_key is None:
-            if await self._was_erased_meanwhile(index, entry):
-                return
-            self._find(f"The record accepted by entry {index} is missing, and was not erased.")
-            return
-        try:
-            content = self._vault.open(
-                Subject(subject_id=body.subject_id, wrapped_key=body.wrapped_key),
-                SealedBody(
-                    subject_id=body.subject_id,
-                    ciphertext=body.ciphertext,
-                    signature=body.signature,
-                ),
-            )
-        except (IntegrityBroken, ValueError, TypeError):
-            content = None
-        if content is None or commitment_to(content, decision.content_salt) != entry.content:
-            self._find(f"The record accepted by entry {index} is not what the entry commits to.")
-        elif decision.digest != self._vault.digest_of(content):
-            self._find(f"The decision of entry {index} is recorded otherwise.")
-
-    async def _was_erased_meanwhile(self, index: int, entry: AcceptedEntry) -> bool:
-        """Decisions and records are asked for one after the other, and an erasure may be faster."""
-        now = await DECISIONS.rows(self._statements, [entry.message])
-        return any(row.entry_index == index and row.content_salt is None for row in now)
+        accepted = {n: e for n, e in entries.items() if isinstance(e, AcceptedEntry)}
+        await self._accepted.compare(accepted, rows)
 
     async def _compare_deliveries(
         self, entries: dict[int, ReleasedEntry | WithheldEntry | RecalledEntry]
@@ -254,6 +237,46 @@ class _Comparison:
             if any(marks.get(one, index) != index for one in entry.deliveries):
                 self._find(f"A delivery acknowledged by entry {index} is not marked so.")
 
+    async def _compare_answers(self, entries: dict[int, RecallAnsweredEntry]) -> None:
+        digests = [entry.statement for entry in entries.values()]
+        kept = {row.digest: row for row in await STATEMENTS.rows(self._statements, digests)}
+        asked = [notice for entry in entries.values() for notice in entry.notices]
+        rows = {row.delivery_id: row for row in await DELIVERIES.rows(self._statements, asked)}
+        for index, entry in entries.items():
+            row = kept.get(entry.statement)
+            if row is None or statement_digest(row.body, row.signature) != entry.statement:
+                self._find(f"The signed answer of entry {index} is missing or changed.")
+            for notice in entry.notices:
+                marked = rows.get(notice)
+                stands = marked and (marked.answered_entry, marked.answer)
+                self._answered += stands == (index, entry.answer)
+                if stands != (index, entry.answer) and not _is_followed(index, entry, marked):
+                    self._find(f"A recall answered by entry {index} is not marked so.")
+
+    async def _compare_grants(
+        self, entries: dict[int, BreakGlassOpenedEntry | BreakGlassReviewedEntry]
+    ) -> None:
+        """A grant's row may be gone: it is erased with its traveller."""
+        asked = [entry.grant for entry in entries.values()]
+        rows = {row.grant_id: row for row in await GRANTS.rows(self._statements, asked)}
+        named = [
+            digest
+            for entry in entries.values()
+            if isinstance(entry, BreakGlassOpenedEntry)
+            for digest in (entry.statement, entry.approval)
+            if digest is not None
+        ]
+        kept = {row.digest: row for row in await STATEMENTS.rows(self._statements, named)}
+        for index, entry in entries.items():
+            if not _is_the_grant(index, entry, rows.get(entry.grant)):
+                self._find(f"The broken glass of entry {index} is recorded otherwise.")
+            if isinstance(entry, BreakGlassReviewedEntry):
+                continue
+            for digest in (entry.statement, entry.approval):
+                row = None if digest is None else kept.get(digest)
+                if digest and (not row or statement_digest(row.body, row.signature) != digest):
+                    self._find(f"What was signed for entry {index} is missing or changed.")
+
     def _compare_directory(self, documents: dict[str, str]) -> None:
         for participant, (index, digest) in self._documents.items():
             document = documents.get(participant)
@@ -265,12 +288,32 @@ class _Comparison:
     async def _compare_numbers(self, size: int) -> None:
         [[decided]] = await self._statements.rows(DECIDED, {"size": size})
         [[let_out]] = await self._statements.rows(LET_OUT, {"size": size})
+        [[answered]] = await self._statements.rows(ANSWERED, {"size": size})
         [[miscounted]] = await self._statements.rows(MISCOUNTED)
         if decided > self._decided:
             self._find("There are decisions that no entry made.")
         if let_out > self._let_out:
             self._find("There are deliveries let out that no entry released or withheld.")
-        await self._compare_erased(size)
+        if answered > self._answered:
+            self._find("There are recalls marked as answered that no entry answers.")
+        if miscounted:
+            self._find(
+                f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
+                " some that waited are missing."
+            )
+
+    async def _compare_kept(self, size: int) -> None:
+        [kept] = await self._statements.rows(KEPT, {"size": size})
+        [[lost]] = await self._statements.rows(LOST_VERSIONS, {"size": size})
+        [[stray]] = await self._statements.rows(STRAY_VERSIONS, {"size": size})
+        if kept.waiting > self._accepted.waiting:
+            self._find("There are deliveries that wait for a message that no entry accepted.")
+        if kept.consents > self._accepted.consents:
+            self._find("There are consents enforced that no accepted message brought.")
+        if lost or stray:
+            self._find("The newest versions of some records are missing, or others than accepted.")
+
+    async def _compare_holds(self, size: int) -> None:
         held = {
             one
             for row in await self._statements.rows(HELD)
@@ -282,11 +325,6 @@ class _Comparison:
         }
         if held != self._holds:
             self._find("The legal holds are not those that entries placed and lifted.")
-        if miscounted:
-            self._find(
-                f"The deliveries of {miscounted} subscribers are not as many as were numbered:"
-                " some that waited are missing."
-            )
 
     async def _compare_erased(self, size: int) -> None:
         """What was erased since this began may be of the entries that are looked at."""
@@ -301,15 +339,55 @@ class _Comparison:
         self.findings.append(sentence)
 
 
+def _is_the_grant(
+    index: int, entry: BreakGlassOpenedEntry | BreakGlassReviewedEntry, row: Any
+) -> bool:
+    if row is None:
+        return True
+    if isinstance(entry, BreakGlassReviewedEntry):
+        return bool((row.reviewed_entry, row.outcome) == (index, entry.outcome))
+    stored = (row.opened_entry, row.participant, row.reason, row.approver, entry_time(row.until))
+    return bool(stored == (index, entry.participant, entry.reason, entry.approver, entry.until))
+
+
+def _is_followed(index: int, entry: RecallAnsweredEntry, row: Any) -> bool:
+    """Whether a later, stronger answer stands in the place of this one."""
+    return (
+        entry.answer == "ceased"
+        and row is not None
+        and row.answer == "deleted"
+        and (row.answered_entry or 0) > index
+    )
+
+
 def _names_the_same(row: Any, entry: ReleasedEntry | WithheldEntry | RecalledEntry) -> bool:
-    """The same acceptance, purpose, view and, in full, message and content."""
+    """The same acceptance, and of a release all that it says."""
     if isinstance(entry, RecalledEntry):
-        return bool((row.recalls, row.cause) == (entry.recalls, entry.cause))
+        stored = (row.recalls, row.cause, row.deadline and entry_time(row.deadline))
+        return bool(
+            stored == (entry.recalls, entry.cause, entry.deadline)
+            and entry.because in {None, row.because}
+        )
     if entry.accepted is not None and row.accepted_entry != entry.accepted:
         return False
     if isinstance(entry, WithheldEntry):
-        return True
+        return row.superseded_by is None
+    return _releases_the_same(row, entry)
+
+
+def _releases_the_same(row: Any, entry: ReleasedEntry) -> bool:
+    """The same purpose, view, basis and newer version and, in full, message and content."""
     if (row.purpose, row.view) != (entry.purpose, entry.view):
+        return False
+    # An erased message is no version of anything any more.
+    is_open = row.content_salt is not None
+    if is_open and (row.record is None) != (entry.standing is None):
+        return False
+    if entry.origin is None and row.superseded_by != entry.superseded_by:
+        return False
+    stored_basis = (row.basis_kind, row.basis_consent, row.basis_entry)
+    basis = entry.basis
+    if basis.kind == "consent" and stored_basis != ("consent", basis.consent, basis.entry):
         return False
     stored = (row.publisher, row.message_id, row.content)
     return entry.view != "full" or bool(stored == (entry.publisher, entry.message, entry.content))

@@ -6,12 +6,16 @@ from adapters.store.keys import ByKeys
 from adapters.store.tables import (
     acknowledgements,
     checkpoints,
+    consents,
     decisions,
     deliveries,
+    grants,
     holds,
+    is_notice,
     is_pending,
     outboxes,
     participants,
+    record_versions,
     sealed_bodies,
     subjects,
     trail_entries,
@@ -22,6 +26,9 @@ LEADING_TO_ENTRIES = (
     decisions.c.entry_index,
     deliveries.c.entry_index,
     deliveries.c.acknowledged_entry,
+    consents.c.basis_entry,
+    record_versions.c.entry_index,
+    deliveries.c.answered_entry,
 )
 #: One statement, so one snapshot: what was recorded later is not looked at.
 HEAD = (
@@ -50,12 +57,32 @@ DECISIONS = ByKeys(decisions.c.message_id, lambda among: select(decisions).where
 BODIES = ByKeys(
     sealed_bodies.c.message_id,
     lambda among: (
-        select(sealed_bodies, subjects.c.wrapped_key)
+        select(sealed_bodies, subjects.c.wrapped_key, subjects.c.merged_into)
         .outerjoin(subjects, subjects.c.subject_id == sealed_bodies.c.subject_id)
         .where(among)
     ),
 )
-DELIVERIES = ByKeys(deliveries.c.delivery_id, lambda among: select(deliveries).where(among))
+DELIVERIES = ByKeys(
+    deliveries.c.delivery_id,
+    lambda among: (
+        select(deliveries, decisions.c.record, decisions.c.content_salt)
+        .outerjoin(
+            decisions,
+            (decisions.c.message_id == deliveries.c.message_id)
+            & (decisions.c.publisher == deliveries.c.publisher),
+        )
+        .where(among)
+    ),
+)
+WAITING = ByKeys(
+    deliveries.c.accepted_entry, lambda among: select(deliveries).where(among, is_pending)
+)
+CONSENTS = ByKeys(
+    consents.c.basis_entry,
+    lambda among: select(consents).where(among).order_by(consents.c.position),
+)
+VERSIONS = ByKeys(record_versions.c.record, lambda among: select(record_versions).where(among))
+GRANTS = ByKeys(grants.c.grant_id, lambda among: select(grants).where(among))
 STATEMENTS = ByKeys(acknowledgements.c.digest, lambda among: select(acknowledgements).where(among))
 DECIDED = (
     select(func.count()).select_from(decisions).where(decisions.c.entry_index < bindparam("size"))
@@ -74,6 +101,57 @@ LET_OUT = (
     select(func.count())
     .select_from(deliveries)
     .where(~is_pending, deliveries.c.entry_index < bindparam("size"))
+)
+#: Those that wait and those enforced; each has to be of an entry that accepted a message.
+KEPT = select(
+    select(func.count())
+    .select_from(deliveries)
+    .where(is_pending, deliveries.c.accepted_entry < bindparam("size"))
+    .scalar_subquery()
+    .label("waiting"),
+    select(func.count())
+    .select_from(consents)
+    .where(consents.c.basis_entry < bindparam("size"))
+    .scalar_subquery()
+    .label("consents"),
+)
+#: The last that was current when it was accepted is the newest; what was erased is no version.
+_NEWEST = (
+    select(decisions.c.record, func.max(decisions.c.entry_index).label("entry_index"))
+    .where(
+        decisions.c.standing == "current",
+        decisions.c.content_salt.is_not(None),
+        decisions.c.entry_index < bindparam("size"),
+    )
+    .group_by(decisions.c.record)
+    .subquery()
+)
+#: A row that is newer than all that is looked at was written meanwhile.
+LOST_VERSIONS = (
+    select(func.count())
+    .select_from(_NEWEST)
+    .outerjoin(record_versions, record_versions.c.record == _NEWEST.c.record)
+    .where(
+        record_versions.c.record.is_(None) | (record_versions.c.entry_index < _NEWEST.c.entry_index)
+    )
+)
+STRAY_VERSIONS = (
+    select(func.count())
+    .select_from(record_versions)
+    .outerjoin(
+        decisions,
+        (decisions.c.message_id == record_versions.c.message_id)
+        & (decisions.c.publisher == record_versions.c.publisher)
+        & (decisions.c.entry_index == record_versions.c.entry_index)
+        & (decisions.c.record == record_versions.c.record)
+        & (decisions.c.standing == "current"),
+    )
+    .where(record_versions.c.entry_index < bindparam("size"), decisions.c.message_id.is_(None))
+)
+ANSWERED = (
+    select(func.count())
+    .select_from(deliveries)
+    .where(is_notice, deliveries.c.answered_entry < bindparam("size"))
 )
 _PROVEN_BY = union(select(decisions.c.tree_size), select(deliveries.c.tree_size)).subquery()
 LACKING_CHECKPOINTS = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, select
 
 from adapters.store.database import Statements
+from adapters.store.grants import read_grants, read_records_about
 from adapters.store.keys import ByKeys
 from adapters.store.rows import (
     SELECT_DELIVERIES,
@@ -38,6 +39,7 @@ from exchange.errors import IntegrityBroken
 from exchange.facts import Facts
 from exchange.model import (
     ConsentOnFile,
+    Grant,
     Hold,
     MessageIdentity,
     Outbox,
@@ -46,7 +48,7 @@ from exchange.model import (
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow, RecordedBatch, Traveller, TreeHead
+from exchange.ports import DeliveryRow, RecordedBatch, RecordOnFile, Traveller, TreeHead
 from exchange.trail.tiles import TileId, right_edge
 from schemas.participant import Participant
 
@@ -189,6 +191,14 @@ class SqlLockedTrail:
     ) -> Mapping[str, Sequence[tuple[DeliveryRow, tuple[Subject, SealedBody] | None]]]:
         """By subject asked for: what was released and not recalled, each with its sealed record."""
         return await read_disclosed(self._statements, subject_ids)
+
+    async def records_about(self, subject_ids: Sequence[str]) -> Sequence[RecordOnFile]:
+        """Every version of every record about these travellers whose body is still kept."""
+        return await read_records_about(self._statements, subject_ids)
+
+    async def grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
+        """Those of these grants that exist."""
+        return await read_grants(self._statements, grant_ids)
 
     async def sealed_bodies(
         self, identities: Sequence[MessageIdentity]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,13 +24,15 @@ from exchange.model import (
     ReleasedDelivery,
     SealedBody,
     SealedView,
+    Slip,
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow
+from exchange.ports import DeliveryRow, Notice
 from schemas.consent.statement import ConsentStatement
 from schemas.participant import Participant
 from schemas.policy import Policy
+from schemas.trail_entry import read_entry
 from schemas.violation import Problem, Severity
 
 #: Deliveries with the salt that opens their content, and their record; one place to erase both.
@@ -318,6 +321,19 @@ def hold_of(row: Row[Any]) -> Hold:
     )
 
 
+def read_notice(row: Row[Any]) -> Notice:
+    """The notice of recall of a row of `SELECT_DELIVERIES` with its entry and whether it waits."""
+    issued_at = None
+    if row.entry is not None:
+        issued_at = datetime.fromisoformat(read_entry(row.entry).time)
+    return Notice(
+        row=read_delivery(row),
+        issued_at=issued_at,
+        is_sent=row.state != "pending" and row.released_at is None,
+        answered_entry=row.answered_entry,
+    )
+
+
 def policy_values(policy: Policy, body: bytes, adopted_entry: int) -> dict[str, Any]:
     """The row of a version of a policy."""
     return {
@@ -327,6 +343,26 @@ def policy_values(policy: Policy, body: bytes, adopted_entry: int) -> dict[str, 
         "body": body,
         "adopted_entry": adopted_entry,
     }
+
+
+def slip_values(slip: Slip) -> dict[str, Any]:
+    """The row of a slip."""
+    return {
+        "token_digest": slip.token_digest,
+        "subject_id": slip.subject_id,
+        "issued_at": slip.issued_at,
+        "expires_at": slip.expires_at,
+    }
+
+
+def read_slip(row: Row[Any]) -> Slip:
+    """The slip of a row."""
+    return Slip(
+        token_digest=row.token_digest,
+        subject_id=row.subject_id,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+    )
 
 
 def participant_values(participant: Participant) -> dict[str, Any]:

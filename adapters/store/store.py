@@ -10,8 +10,10 @@ from sqlalchemy import (
     Executable,
     Row,
     Select,
+    and_,
     bindparam,
     delete,
+    func,
     select,
     true,
     union,
@@ -19,37 +21,51 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.store.database import Database
+from adapters.store.disclosures import read_disclosures
 from adapters.store.erasing import wipe_leftovers
+from adapters.store.grants import SELECT_GRANTS, SELECT_UNREVIEWED, read_grant
 from adapters.store.keys import ByKeys
 from adapters.store.locked_trail import KnownEdge, SqlLockedTrail, read_tiles
 from adapters.store.migrate import require_current_schema
-from adapters.store.rows import SELECT_DELIVERIES, read_decision, read_delivery, read_participants
+from adapters.store.rows import (
+    SELECT_DELIVERIES,
+    read_decision,
+    read_delivery,
+    read_notice,
+    read_participants,
+    read_slip,
+)
 from adapters.store.sealed import read_bodies, read_views
 from adapters.store.tables import (
     acknowledgements,
     checkpoints,
     decisions,
     deliveries,
+    is_notice,
     is_pending,
     logins,
     outboxes,
     participants,
+    slips,
     subjects,
     trail_entries,
     tree_head,
     unsent,
 )
 from adapters.store.travellers import kept_subjects, read_kept_records
+from exchange.disclosure_rows import DisclosureRows
 from exchange.errors import IntegrityBroken
 from exchange.model import (
+    Grant,
     KeptRecord,
     MessageIdentity,
     SealedBody,
     SealedView,
+    Slip,
     StandingDecision,
     Subject,
 )
-from exchange.ports import DeliveryRow
+from exchange.ports import DeliveryRow, Notice
 from exchange.trail.tiles import TileId
 from schemas.participant import Participant
 
@@ -66,6 +82,7 @@ _DECISION = select(decisions).where(
     decisions.c.publisher == bindparam("publisher"),
 )
 _ANY_SUBJECT = select(subjects.c.subject_id, subjects.c.wrapped_key).limit(1)
+_SLIP = select(slips).where(slips.c.token_digest == bindparam("token_digest"))
 _DELIVERIES_AFTER = (
     SELECT_DELIVERIES.where(
         deliveries.c.subscriber == bindparam("subscriber"),
@@ -87,6 +104,19 @@ _MARK_SENT = ByKeys(
         unsent.c.entry_index.in_(select(deliveries.c.entry_index).where(among))
     ),
 )
+_IS_OVERDUE = and_(
+    is_notice, deliveries.c.answer.is_(None), deliveries.c.deadline < bindparam("overdue_at")
+)
+_NOTICES = (
+    SELECT_DELIVERIES.add_columns(trail_entries.c.entry, unsent.c.released_at)
+    .outerjoin(trail_entries, trail_entries.c.idx == deliveries.c.entry_index)
+    .outerjoin(unsent, unsent.c.entry_index == deliveries.c.entry_index)
+    .where(is_notice, deliveries.c.delivery_id > bindparam("after"))
+    .order_by(deliveries.c.delivery_id)
+    .limit(bindparam("most"))
+)
+_OVERDUE_NOTICES = _NOTICES.where(_IS_OVERDUE)
+_OVERDUE = select(func.count().label("number")).select_from(deliveries).where(_IS_OVERDUE)
 _WAITING_SUBSCRIBERS = select(outboxes.c.subscriber, outboxes.c.in_flight).where(
     outboxes.c.waiting > 0
 )
@@ -233,6 +263,16 @@ class SqlStore:
             else None
         )
 
+    async def disclosures(self, subject_id: str) -> DisclosureRows:
+        """All that was let out or withheld about that traveller, merged subjects included."""
+        async with self._database.reading() as statements:
+            return await read_disclosures(statements, subject_id)
+
+    async def slip(self, token_digest: bytes) -> Slip | None:
+        """The slip of that digest, expired or not; None also after its traveller was erased."""
+        rows = await self._rows(_SLIP, token_digest=token_digest)
+        return read_slip(rows[0]) if rows else None
+
     async def delivery_rows(
         self, subscriber: str, *, after: int, limit: int
     ) -> Sequence[DeliveryRow]:
@@ -257,6 +297,27 @@ class SqlStore:
             for row in await self._rows(_WAITING_SUBSCRIBERS)
             if row.in_flight < windows.get(row.subscriber, 0)
         )
+
+    async def notices(
+        self, *, after: str, limit: int, overdue_at: datetime | None = None
+    ) -> Sequence[Notice]:
+        """Notices of recall whose ids come after that one, in the order of their ids."""
+        asked: dict[str, Any] = {"after": after, "most": limit}
+        if overdue_at is None:
+            rows = await self._rows(_NOTICES, **asked)
+        else:
+            rows = await self._rows(_OVERDUE_NOTICES, overdue_at=overdue_at, **asked)
+        return [read_notice(row) for row in rows]
+
+    async def grants(self, *, only_unreviewed: bool = False) -> Sequence[Grant]:
+        """Broken glass, in the order of its trail entries."""
+        statement = SELECT_UNREVIEWED if only_unreviewed else SELECT_GRANTS
+        return [read_grant(row) for row in await self._rows(statement)]
+
+    async def overdue_recalls(self, at: datetime) -> int:
+        """How many notices of recall are unanswered whose deadline was before that time."""
+        [row] = await self._rows(_OVERDUE, overdue_at=at)
+        return int(row.number)
 
     async def statement(self, digest: str) -> tuple[bytes, str] | None:
         """Body and detached JWS of the signed acknowledgement of that digest."""

@@ -11,8 +11,9 @@ from typing import Final, Literal
 from exchange.consent.rules import Asked, matches, redacted_by
 from exchange.consent.statements import may_permit
 from schemas.consent.purposes import BREAK_GLASS, HEALTH_PURPOSES
+from schemas.consent.rule import Rule
 from schemas.consent.sensitivity import HEIGHT
-from schemas.consent.statement import BasePolicy, ConsentStatement, Rule
+from schemas.consent.statement import BasePolicy, ConsentStatement
 
 Says = Literal["permit", "deny", "nothing"]
 

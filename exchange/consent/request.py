@@ -1,8 +1,8 @@
 """What a basis is asked for: who would receive which record, where, and what for."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from schemas.canonical_json import canonical_text
 from schemas.record_traits import RecordTraits
 
 
@@ -21,11 +21,13 @@ class DisclosureRequest:
     purpose: str
     traits: RecordTraits = field(repr=False)
 
-    def to_json(self) -> dict[str, Any]:
-        """The request as JSON values, for the digest of a decision."""
-        return {
-            "recipient": self.recipient,
-            "recipient_jurisdiction": self.recipient_jurisdiction,
-            "purpose": self.purpose,
-            **self.traits.to_json(),
-        }
+    @property
+    def canonical_text(self) -> str:
+        """The request in RFC 8785 form, for the digest of a decision."""
+        before, after = self.traits.canonical_halves
+        own = (
+            f'"purpose":{canonical_text(self.purpose)},'
+            f'"recipient":{canonical_text(self.recipient)},'
+            f'"recipient_jurisdiction":{canonical_text(self.recipient_jurisdiction)}'
+        )
+        return f"{{{before},{own},{after}}}"

@@ -11,8 +11,8 @@ from typing import Final
 
 from exchange.consent.request import DisclosureRequest
 from schemas.consent.purposes import COVERED_BY
+from schemas.consent.rule import NOT_UNDERSTOOD, Criterion, Named, Rule, Span
 from schemas.consent.sensitivity import HEIGHT
-from schemas.consent.statement import NOT_UNDERSTOOD, Criterion, Named, Rule, Span
 
 Answer = bool | None
 

@@ -1,15 +1,17 @@
-"""What must hold between the entries of a trail: steps 7 to 13 of the argument in `verify`.
+"""What must hold between the entries of a trail: steps 7 to 15 of the argument in `verify`.
 
 Each check takes an entry and adds a sentence for what does not hold; it never repeats a value.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from schemas.consent.purposes import HEALTH_PURPOSES
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
     BreakGlassOpenedEntry,
+    BreakGlassReviewedEntry,
     ConsentEntryBasis,
     PolicyAdoptedEntry,
     RecallAnsweredEntry,
@@ -58,9 +60,12 @@ class DeliveryRules:
         self._numbering: dict[str, Numbering] = defaultdict(Numbering)
         self._outcomes: dict[str, tuple[str, str]] = {}
         self._recalled: set[str] = set()
-        self._answered: set[str] = set()
+        self._answered: dict[str, str] = {}
         self._policies: set[str] = set()
         self._grants: dict[str, tuple[str, str]] = {}
+        self.purposes: Counter[tuple[str, str]] = Counter()
+        self._approvers: dict[str, str | None] = {}
+        self._reviewed: set[str] = set()
 
     def add(self, index: int, entry: TrailEntry) -> None:
         """Check the next entry against those before it."""
@@ -72,6 +77,7 @@ class DeliveryRules:
                 self._check_delivery(index, entry)
                 self._check_accepted(index, entry)
                 self._check_basis(index, entry)
+                self._check_purpose(index, entry)
                 self._check_standing(index, entry)
             case WithheldEntry():
                 self._check_delivery(index, entry)
@@ -84,14 +90,16 @@ class DeliveryRules:
             case AcknowledgedEntry():
                 self._check_acknowledgement(index, entry)
             case _:
-                self._remember(entry)
+                self._remember(index, entry)
 
-    def _remember(self, entry: TrailEntry) -> None:
+    def _remember(self, index: int, entry: TrailEntry) -> None:
         """What later releases may rest on."""
         if isinstance(entry, PolicyAdoptedEntry):
             self._policies.add(entry.document)
         elif isinstance(entry, BreakGlassOpenedEntry):
-            self._grants[entry.grant] = (entry.participant, entry.until)
+            self._check_opening(index, entry)
+        elif isinstance(entry, BreakGlassReviewedEntry):
+            self._check_review(index, entry)
 
     def gaps(self) -> list[str]:
         """7. A sentence for each gap; only at the end is it certain that nothing fills it."""
@@ -142,6 +150,12 @@ class DeliveryRules:
                     self._find(index, "rests on a broken glass that was not open for it")
             case _:
                 pass
+
+    def _check_purpose(self, index: int, entry: ReleasedEntry) -> None:
+        """15. Only health purposes: those for which nothing else is a purpose here."""
+        self.purposes[entry.purpose, entry.subscriber] += 1
+        if entry.purpose not in HEALTH_PURPOSES:
+            self._find(index, "let a record go for what is no health purpose")
 
     def _check_consent(self, index: int, basis: ConsentEntryBasis) -> None:
         brought = self._accepted.get(basis.entry)
@@ -194,13 +208,38 @@ class DeliveryRules:
             self._find(index, "names no earlier accepted entry as its cause")
 
     def _check_answer(self, index: int, entry: RecallAnsweredEntry) -> None:
-        """13. Only the recipient of a notice answers it, and once."""
+        """13. Only the recipient of a notice answers it, once; `deleted` may follow `ceased`."""
         asked = (entry.subscriber, "recalled")
         if any(self._outcomes.get(notice) != asked for notice in entry.notices):
             self._find(index, "answers a recall that did not go to its subscriber")
-        if not self._answered.isdisjoint(entry.notices):
+        if len(set(entry.notices)) != len(entry.notices):
+            self._find(index, "answers a recall twice")
+        says_more = {None, "ceased"} if entry.answer == "deleted" else {None}
+        if any(self._answered.get(notice) not in says_more for notice in entry.notices):
             self._find(index, "answers a recall that was answered before")
-        self._answered.update(entry.notices)
+        self._answered.update(dict.fromkeys(entry.notices, entry.answer))
+
+    def _check_opening(self, index: int, entry: BreakGlassOpenedEntry) -> None:
+        """14. A grant is opened once, before its end, and approved by somebody else."""
+        if entry.grant in self._grants:
+            self._find(index, "opens a grant that was opened before")
+        if entry.until <= entry.time:
+            self._find(index, "opens a grant whose time is over")
+        if entry.approver == entry.participant:
+            self._find(index, "opens a grant that only one participant agreed to")
+        self._grants.setdefault(entry.grant, (entry.participant, entry.until))
+        self._approvers.setdefault(entry.grant, entry.approver)
+
+    def _check_review(self, index: int, entry: BreakGlassReviewedEntry) -> None:
+        """14. Somebody else reviews it, once."""
+        participant, _ = self._grants.get(entry.grant, (None, ""))
+        if participant is None:
+            self._find(index, "reviews a grant that no earlier entry opened")
+        elif entry.reviewer in {participant, self._approvers[entry.grant]}:
+            self._find(index, "reviews a grant of its own reviewer")
+        if entry.grant in self._reviewed:
+            self._find(index, "reviews a grant that was reviewed before")
+        self._reviewed.add(entry.grant)
 
     def _went_to(self, delivery: str) -> str | None:
         outcome = self._outcomes.get(delivery)

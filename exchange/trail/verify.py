@@ -24,7 +24,12 @@ The argument, numbered here and again at the code that makes each step:
      `superseded`, and by what, exactly when its message had been replaced by then. So no older
      version was ever let out as the current one.
  12. Every recall names a delivery that was released to the same subscriber and not recalled before.
- 13. Every answer to a recall comes from the subscriber that was told, once.
+ 13. Every answer to a recall comes from the subscriber that was told, once; only `deleted` may
+     follow `ceased`.
+ 14. Every broken glass was opened once and, if approved, by another; who reviewed it, once, neither
+     opened nor approved it.
+ 15. Every release names a purpose of the closed list of health purposes. So nothing was let go for
+     immigration or law enforcement: with 7, no other delivery exists.
 
 Findings name entries by index and never repeat what an entry says.
 """
@@ -50,6 +55,7 @@ class TrailReport:
         root: root over them, as recomputed.
         checkpoints: signed checkpoints that agree with the recomputed tree.
         entries_by_type: number of readable entries of each type.
+        purposes: how many deliveries were released, by purpose and subscriber.
         findings: one sentence for each thing that does not hold; empty when the trail holds.
     """
 
@@ -57,6 +63,7 @@ class TrailReport:
     root: bytes
     checkpoints: int
     entries_by_type: Mapping[str, int]
+    purposes: Mapping[tuple[str, str], int]
     findings: tuple[str, ...]
 
     @property
@@ -137,6 +144,7 @@ class TrailVerification:
             root=self._tree.root(),
             checkpoints=self._checkpoints,
             entries_by_type=dict(self._counts),
+            purposes=dict(self._rules.purposes),
             findings=tuple(findings),
         )
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from schemas.consent.purposes import is_known
+from schemas.consent.rule import NOT_UNDERSTOOD, Named, Rule, RuleType, Span
 from schemas.consent.sensitivity import CONFIDENTIALITY_SYSTEM, HEIGHT, SENSITIVITY
-from schemas.consent.statement import NOT_UNDERSTOOD, Named, Rule, RuleType, Span, Unusable
+from schemas.consent.statement import Unusable
 from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.fhir_names import ACT_CODE, ACT_REASON, PARTICIPANT_IDENTIFIERS, PARTICIPATION_TYPE
 from schemas.structure.pinned import pinned
@@ -21,6 +22,9 @@ COUNTRY_IDENTIFIERS: Final = "urn:iso:std:iso:3166"
 
 ACTIONS: Final = frozenset({"collect", "access", "use", "disclose", "correct"})
 _ROLES: Final = frozenset({(PARTICIPATION_TYPE, "IRCP"), (PARTICIPATION_TYPE, "PRCP")})
+
+#: Types that only group others: in a denial they may mean any of theirs.
+_ABSTRACT_TYPES: Final = frozenset({"Resource", "DomainResource"})
 
 _PROVISION: Final = frozenset(
     {
@@ -129,13 +133,13 @@ def _all(
 
 
 def _span(value: Any, doubts: Doubts) -> Span | None:
-    if value is None:
+    if value is None or value == {}:
         return None
     said = doubts.fields(value, _PERIOD)
-    if not isinstance(value, dict):
-        return Span(None, None, is_readable=False)
+    # Something else than an end may be what limits it.
     if "start" not in said and "end" not in said:
-        return None
+        doubts.add("unknown-code")
+        return Span(None, None, is_readable=False)
     try:
         start, end = said.get("start"), said.get("end")
         return Span(
@@ -206,8 +210,8 @@ def _purpose(value: Any, doubts: Doubts) -> str:
 
 def _class(value: Any, doubts: Doubts) -> str:
     system, code = _coding(value, doubts)
-    is_type = system == RESOURCE_TYPES and code in pinned().resource_types
-    return _known(code, doubts, is_known=is_type)
+    is_type = code in pinned().resource_types and code not in _ABSTRACT_TYPES
+    return _known(code, doubts, is_known=system == RESOURCE_TYPES and is_type)
 
 
 def _known(code: str, doubts: Doubts, *, is_known: bool) -> str:

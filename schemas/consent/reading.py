@@ -8,7 +8,8 @@ understood, whatever its type, makes a statement that can still deny and never p
 from typing import Any, Final, get_args
 
 from schemas.consent.provisions import Doubts, read_rule
-from schemas.consent.statement import BasePolicy, ConsentStatement, ConsentStatus, Rule, Unevaluated
+from schemas.consent.rule import Rule
+from schemas.consent.statement import BasePolicy, ConsentStatement, ConsentStatus, Unevaluated
 from schemas.fhir_instants import instant_at_start
 from schemas.fhir_names import ACT_CODE, CONSENT_SCOPE
 from schemas.violation import SchemaViolation, problem

@@ -21,13 +21,15 @@ _MAY_TURN: Final = re.compile(rb"\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\\u20[2
 #: Types whose every text is shown as who or which somebody is.
 _SHOWN_TYPES: Final = frozenset({"HumanName", "Identifier"})
 
-#: `Type.element` that is shown as the name of a place or body, or of whom a reference leads to.
+#: `Type.element` that is shown as the name of a place or body, of whom a reference leads to, or as
+#: the number that a recalled batch is found by.
 _SHOWN_ELEMENTS: Final = frozenset(
     {
         "Organization.name",
         "Organization.alias",
         "Location.name",
         "Location.alias",
+        "Immunization.lotNumber",
         "Reference.display",
     }
 )

@@ -1,13 +1,13 @@
 """The profile's verdict on an everyday message, which almost always is that nothing is wrong.
 
 `structure.everyday` lets in no extension and no contained resource, only pinned codes where a
-record is coded, and only references that lead to an entry. What is left to ask is asked here once
+record is coded, and only references that lead to an entry; whoever calls has seen that no word in
+the bytes says migration status. What is left to ask is asked here once
 and in few steps; laboratory records have the rules of the longer path (`message.judge_message`),
 which also words every answer. Whatever is not plainly right is for that path to judge.
 """
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from schemas.consent.reading import read_consent
@@ -16,12 +16,12 @@ from schemas.fhir_names import EVENT_SYSTEM, participant_of
 from schemas.profile.context import Context, Resource
 from schemas.profile.dates import Received, is_in_future, received_at, surely_before
 from schemas.profile.events import EVENTS, STATUSES, VOID
-from schemas.profile.migration_status import names_migration_status
 from schemas.profile.parts import Parts
 from schemas.profile.places import PLACES
-from schemas.profile.record import check_record
+from schemas.profile.record import check_about_patient, check_record
 from schemas.profile.resource import check_resource
 from schemas.profile.sweep import is_clean
+from schemas.record_country import record_country
 from schemas.record_version import record_identifier
 from schemas.terminology.countries import country_of
 from schemas.violation import Problem, SchemaViolation
@@ -30,8 +30,6 @@ from schemas.violation import Problem, SchemaViolation
 _NOWHERE: Final = ""
 #: Codes stand in these that no rule compares with a pinned list.
 _WITH_OTHER_CODES: Final = frozenset({"Consent", "DiagnosticReport", "Observation", "Specimen"})
-#: Longer names of systems are not remembered: they would be somebody's attack.
-_LONGEST_SYSTEM: Final = 200
 
 
 def judge_everyday(
@@ -50,30 +48,29 @@ def judge_everyday(
         return None
     birth: str = parts.patients[0][2]["birthDate"]
     context = Context(received, birth, None, by_url)
+    found: list[Problem] = []
     for _, _, resource in parts.placed:
         if not _is_right(resource, context):
             return None
+        check_about_patient(resource, _NOWHERE, parts, found)
+    if found:
+        return None
     if not _is_record(parts, received):
         return None
-    consents = _consents(parts)
+    consents = _consents(parts, received)
     return None if consents is None else (parts, consents)
 
 
 def _is_right(resource: Resource, context: Context) -> bool:
-    """Whether the rules of its own type hold, and nothing in it says who may stay."""
+    """Whether the rules of its own type hold, and no code in it says who may stay."""
     kind = resource["resourceType"]
     if kind in _WITH_OTHER_CODES:
         found: list[Problem] = []
         check_resource(resource, _NOWHERE, context, found)
         return not found and is_clean((resource,), context.entries)
     if kind == "Immunization":
-        if not _is_possible(resource, context):
-            return False
-    elif kind == "Patient" and not _is_traveller(resource, context):
-        return False
-    return "identifier" not in resource or all(
-        _is_harmless(identifier["system"]) for identifier in resource["identifier"]
-    )
+        return _is_possible(resource, context)
+    return kind != "Patient" or _is_traveller(resource, context)
 
 
 def _parts(bundle: Resource, by_url: dict[str, Resource]) -> Parts | None:
@@ -166,38 +163,37 @@ def _is_record(parts: Parts, received: Received) -> bool:
 
 
 def _is_placed(parts: Parts) -> bool:
-    """Whether an organisation answers for it, and every country named is one."""
-    has_organization = has_country = False
+    """Whether an organisation answers for it, and it was done in one of the countries named."""
+    has_organization = False
+    countries: set[str | None] = set()
     for _, _, place in parts.places:
         has_organization = has_organization or place["resourceType"] == "Organization"
         addresses = place.get("address", ())
         for address in (addresses,) if isinstance(addresses, dict) else addresses:
-            if country_of(address["country"]) is None:
-                return False
-            has_country = True
-    return has_organization and has_country
+            countries.add(country_of(address["country"]))
+    if None in countries or not has_organization:
+        return False
+    # Only a consent could name an organisation here that did nothing.
+    if len(countries) == 1 and not any(map(_names_others, parts.by_url.values())):
+        return True
+    return record_country(parts.focus or {}, parts.by_url) is not None
 
 
-def _consents(parts: Parts) -> list[ConsentStatement] | None:
+def _names_others(resource: Resource) -> bool:
+    is_consent = resource["resourceType"] == "Consent"
+    return is_consent and ("organization" in resource or "performer" in resource)
+
+
+def _consents(parts: Parts, received: Received) -> list[ConsentStatement] | None:
     consents: list[ConsentStatement] = []
     for _, _, resource in parts.placed:
         if resource["resourceType"] == "Consent":
             if resource.get("patient", {}).get("reference") != parts.patient_url:
+                return None
+            if is_in_future(resource.get("dateTime", ""), received):
                 return None
             try:
                 consents.append(read_consent(resource, _NOWHERE))
             except SchemaViolation:
                 return None
     return consents
-
-
-def _is_harmless(system: str) -> bool:
-    """Whether the name of an identifier says nothing about who may stay."""
-    if len(system) > _LONGEST_SYSTEM:
-        return not names_migration_status(system)
-    return _is_harmless_name(system)
-
-
-@lru_cache(maxsize=1_024)  # registers of documents are few, and their names are no personal data
-def _is_harmless_name(system: str) -> bool:
-    return not names_migration_status(system)

@@ -10,6 +10,8 @@ from schemas.violation import Problem, Severity, problem
 #: Statuses before the result stands; from `final` on, the hour of the sample must be known.
 _BEFORE_FINAL = frozenset({"registered", "partial", "preliminary", "unknown"})
 _EFFECTIVE = ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming")
+#: FHIR: the existence of the observation is registered, but there is no result yet.
+_WITHOUT_ANSWER = VOID | {"registered"}
 #: An Observation answers by any of these; `value[x]` is looked for by its prefix.
 _ANSWERS = frozenset({"dataAbsentReason", "component", "hasMember"})
 
@@ -33,7 +35,7 @@ def check_observation(
     if value is not None:
         most: Severity = "warning" if is_void else "error"
         check_concept(value, "result", f"{path}.value", found, most=most)
-    elif not is_void and not _is_answered(observation):
+    elif observation.get("status") not in _WITHOUT_ANSWER and not _is_answered(observation):
         found.append(problem("profile.value-missing", "required", f"{path}.value"))
 
 

@@ -4,8 +4,7 @@ Travellers without documents are served: a name is enough, and so is an identifi
 """
 
 from schemas.profile.context import Context, Resource
-from schemas.profile.dates import check_birth
-from schemas.profile.migration_status import names_migration_status
+from schemas.profile.dates import check_birth, check_past
 from schemas.violation import Problem, problem
 
 #: Parts of an address that nobody behind the exchange needs (data minimisation).
@@ -25,6 +24,9 @@ def check_patient(patient: Resource, path: str, context: Context, found: list[Pr
                 "profile.birth-date-missing", "incomplete", f"{path}.birthDate", severity="warning"
             )
         )
+    died = patient.get("deceasedDateTime")
+    if died is not None:
+        check_past(died, f"{path}.deceased", context.received, found)
     for index, address in enumerate(patient.get("address", ())):
         if not _TOO_MUCH_ADDRESS.isdisjoint(address):
             found.append(
@@ -51,14 +53,6 @@ def _check_identifiers(patient: Resource, path: str, found: list[Problem]) -> bo
                     "incomplete",
                     f"{path}.identifier[{index}]",
                     severity="warning",
-                )
-            )
-        if system is not None and names_migration_status(system):
-            found.append(
-                problem(
-                    "profile.migration-identifier",
-                    "business-rule",
-                    f"{path}.identifier[{index}].system",
                 )
             )
     return has_value

@@ -5,14 +5,12 @@ maker of a vaccine is an Organization too, but answers for no record.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from schemas.profile.context import Resource
+from schemas.record_country import Entries, maker_of, record_country, stated_countries
 from schemas.terminology.countries import country_of
 from schemas.violation import Problem, Severity, problem
 
-#: WHO's extensions for the country of an event (DDCC), by the last part of their URL.
-_COUNTRY_EXTENSIONS = ("/DDCCCountryOfEvent", "/DDCCCountryOfVaccination")
 #: Resources that may name an organisation or a country.
 PLACES = frozenset({"Location", "Organization", "PractitionerRole"})
 
@@ -21,58 +19,64 @@ Placed = tuple[str, str | None, Resource]
 
 
 def check_organization(
-    focus: Resource, path: str, placed: list[Placed], header: Resource, found: list[Problem]
+    focus: Resource,
+    path: str,
+    placed: list[Placed],
+    entries: Entries,
+    header: Resource,
+    found: list[Problem],
 ) -> None:
     """Add an error when no Organization is named for the record."""
-    maker = _maker_of(focus)
-    for _, url, resource in placed:
-        if resource["resourceType"] == "Organization" and (url is None or url != maker):
+    maker = maker_of(focus, entries)
+    for _, _, resource in placed:
+        if resource["resourceType"] == "Organization" and resource is not maker:
             return
     if not any(map(_names_organization, _candidates(focus, placed, header))):
         found.append(problem("profile.organization-missing", "required", f"{path}.performer"))
 
 
 def check_country(
-    focus: Resource, path: str, placed: list[Placed], found: list[Problem], *, most: Severity
+    focus: Resource,
+    path: str,
+    placed: list[Placed],
+    entries: Entries,
+    found: list[Problem],
+    *,
+    most: Severity,
 ) -> None:
-    """Add a problem when no country is named, or what is named is none."""
-    maker = _maker_of(focus)
-    has_country = False
-    wrong: list[str] = []
-    for where, text in _countries(focus, path, placed, maker):
-        if country_of(text) is None:
-            wrong.append(where)
-        else:
-            has_country = True
-    if wrong:
-        severity: Severity = "warning" if has_country else most
-        found.extend(
-            problem("profile.country-not-code", "code-invalid", where, severity=severity)
-            for where in wrong
+    """Add a problem when nobody can tell the country, or what is named is none."""
+    country = record_country(focus, entries)
+    named = list(_countries(focus, path, placed, maker_of(focus, entries)))
+    wrong = [where for where, text in named if country_of(text) is None]
+    found.extend(
+        problem(
+            "profile.country-not-code",
+            "code-invalid",
+            where,
+            severity="warning" if country is not None else most,
         )
-    elif not has_country:
-        found.append(problem("profile.country-missing", "required", path, severity=most))
+        for where in wrong
+    )
+    if country is None and not wrong:
+        sentence = "profile.country-unclear" if named else "profile.country-missing"
+        found.append(problem(sentence, "required", path, severity=most))
 
 
 def check_extension_country(resource: Resource, path: str, found: list[Problem]) -> None:
     """Add an error when WHO's extension on this resource names no country."""
     found.extend(
-        problem("profile.country-not-code", "code-invalid", where)
-        for where, text in _extension_countries(resource, path)
+        problem("profile.country-not-code", "code-invalid", f"{path}.extension[{index}]")
+        for index, text in stated_countries(resource)
         if country_of(text) is None
     )
 
 
-def _maker_of(focus: Resource) -> Any:
-    return focus.get("manufacturer", {}).get("reference")
-
-
 def _countries(
-    focus: Resource, path: str, placed: list[Placed], maker: Any
+    focus: Resource, path: str, placed: list[Placed], maker: Resource | None
 ) -> Iterator[tuple[str, str]]:
-    for where, url, place in placed:
+    for where, _, place in placed:
         address = place.get("address")
-        if address is None or (url is not None and url == maker):
+        if address is None or place is maker:
             continue
         if isinstance(address, dict):
             if "country" in address:
@@ -81,15 +85,8 @@ def _countries(
         for index, one in enumerate(address):
             if "country" in one:
                 yield f"{where}.address[{index}].country", one["country"]
-    yield from _extension_countries(focus, path)
-
-
-def _extension_countries(resource: Resource, path: str) -> Iterator[tuple[str, str]]:
-    for index, extension in enumerate(resource.get("extension", ())):
-        if extension.get("url", "").endswith(_COUNTRY_EXTENSIONS):
-            coding = extension.get("valueCoding", {})
-            text = extension.get("valueCode") or coding.get("code") or ""
-            yield f"{path}.extension[{index}]", text
+    for index, text in stated_countries(focus):
+        yield f"{path}.extension[{index}]", text
 
 
 def _candidates(focus: Resource, placed: list[Placed], header: Resource) -> Iterator[Resource]:

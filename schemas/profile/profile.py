@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from schemas.consent.reading import read_consent
+from schemas.profile.consent import check_given
 from schemas.profile.context import Context, Resource
 from schemas.profile.dates import received_at
 from schemas.profile.message import judge_message
@@ -37,6 +38,7 @@ def profile_problems(resource: Resource, at: datetime) -> list[Problem]:
         check_identifier(resource, kind, found)
         check_extension_country(resource, kind, found)
     if kind == "Consent":
+        check_given(resource, kind, context.received, found)
         try:
             read_consent(resource, kind)
         except SchemaViolation as violation:

@@ -10,6 +10,17 @@ from schemas.violation import Problem, Severity, problem
 
 #: What has no result yet.
 _NO_RESULT = frozenset({"registered", "unknown"})
+#: Resource → the element that says whom it is about.
+_PERSONAL = {
+    "Device": "patient",
+    "DiagnosticReport": "subject",
+    "DocumentReference": "subject",
+    "Encounter": "subject",
+    "Immunization": "patient",
+    "Observation": "subject",
+    "ServiceRequest": "subject",
+    "Specimen": "subject",
+}
 
 
 def check_record(parts: Parts, found: list[Problem]) -> None:
@@ -25,10 +36,10 @@ def check_record(parts: Parts, found: list[Problem]) -> None:
         _check_status(focus, path, parts.event, found)
     if focus.get("status") in VOID:
         return
-    check_organization(focus, path, parts.places, parts.header, found)
+    check_organization(focus, path, parts.places, parts.by_url, parts.header, found)
     is_vaccination = focus["resourceType"] == "Immunization"
     most: Severity = "error" if is_vaccination else "warning"
-    check_country(focus, path, parts.places, found, most=most)
+    check_country(focus, path, parts.places, parts.by_url, found, most=most)
     if not is_vaccination:
         observations = [one for _, _, one in parts.placed if one["resourceType"] == "Observation"]
         check_laboratory_focus(focus, path, observations, found)
@@ -39,6 +50,24 @@ def check_identifier(record: Resource, path: str, found: list[Problem]) -> None:
     """Add an error when the record has no business identifier to keep over its versions."""
     if record_identifier(record) is None:
         found.append(problem("profile.identifier-missing", "required", f"{path}.identifier"))
+
+
+def check_about_patient(resource: Resource, path: str, parts: Parts, found: list[Problem]) -> None:
+    """Add an error when something beside the record is about somebody or something else.
+
+    Whom it is about may be left out, or said without a reference: then the message says it.
+    """
+    element = _PERSONAL.get(resource["resourceType"])
+    if element is None or resource is parts.focus or parts.patient_url is None:
+        return
+    reference = resource.get(element, {}).get("reference")
+    if reference in {None, parts.patient_url}:
+        return
+    # What leads out of the message is told once, by the sweep.
+    if reference in parts.by_url or reference.startswith("#"):
+        found.append(
+            problem("profile.part-about-patient", "business-rule", f"{path}.{element}.reference")
+        )
 
 
 def _check_about_patient(focus: Resource, path: str, parts: Parts, found: list[Problem]) -> None:

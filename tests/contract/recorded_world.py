@@ -20,7 +20,8 @@ from exchange.record_versions import records_among
 from exchange.recording import Recording
 from exchange.subjects import SubjectVault
 from exchange.trail.checkpoint import NoteSigner
-from schemas.consent.statement import ConsentStatement, Rule
+from schemas.consent.rule import Rule
+from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
 from schemas.violation import Problem
 

@@ -441,7 +441,7 @@ async def test_an_erasure_that_was_made_up_in_the_database_is_found(open_world):
     found = await disagreements(database, world.exchange.erasures.vault)
     await database.close()
 
-    assert found == ("The records that cannot be opened are not as many as were erased.",)
+    assert "The records that cannot be opened are not as many as were erased." in found
 
 
 async def test_a_hold_that_was_removed_from_the_database_is_found(open_world):

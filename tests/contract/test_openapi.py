@@ -37,8 +37,17 @@ expected-statuses = ["400", "401", "403", "404", "405", "413", "415", "422"]
 
 # What no schema can promise: that a signature holds.
 [[operations]]
-include-path = ["/fhir/$process-message", "/acknowledgements", "/auth/token"]
+include-path = [
+    "/fhir/$process-message", "/acknowledgements", "/recalls/answers", "/break-glass",
+    "/auth/token",
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "422"]
+
+# Whoever guesses has to wait.
+[[operations]]
+include-path = "/slip/{{token}}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "429"]
+checks.negative_data_rejection.expected-statuses = ["404", "422", "429"]
 
 # Waiting half a minute is tested elsewhere.
 [[operations]]
@@ -82,7 +91,8 @@ class Serving(threading.Thread):
         cast.add(ALA, "publisher")
         everything = Subscription(id="all", purpose="PUBHLTH")
         cast.add(KZ, "subscriber", subscriptions=(everything,))
-        cast.add(EVERYTHING, "publisher", "subscriber", "auditor", subscriptions=(everything,))
+        roles = ("publisher", "subscriber", "auditor", "operator")
+        cast.add(EVERYTHING, *roles, subscriptions=(everything,))
         async with running_world(self.folder, cast) as exchange:
             for given in (EXAMPLE, None, None):
                 message_id, body = vaccination(
@@ -98,7 +108,10 @@ class Serving(threading.Thread):
                     "system/receipts.r",
                     "system/deliveries.r",
                     "system/acknowledgements.c",
+                    "system/break-glass.c",
                     "system/trail.r",
+                    "system/slips.c",
+                    "system/disclosures.r",
                     "system/participants.r",
                 ),
             )

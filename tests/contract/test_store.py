@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from adapters.store.database import Database
 from adapters.store.migrate import migrate
 from adapters.store.store import SqlStore
 from exchange.errors import IntegrityBroken
@@ -20,7 +22,7 @@ from exchange.proving import ProofDesk
 from exchange.signing import SigningKey
 from exchange.trail.checkpoint import open_checkpoint
 from exchange.trail.tiles import TileId, right_edge, tree_root
-from schemas.consent.statement import Span
+from schemas.consent.rule import Span
 from schemas.participant import Participant
 from tests.contract.recorded_world import (
     NOW,
@@ -631,6 +633,27 @@ async def test_stored_deliveries_and_receipts_prove_themselves(store):
     assert len(deliveries) == len(rows) == 181
     assert deliveries[0].body == opened.received.body
     assert (await desk.receipt_for(opened.identity)).outcome == "accepted"
+
+
+async def test_a_decision_from_before_there_were_severities_keeps_its_receipt(store, url):
+    """Its problems are rows of code, expression and text."""
+    refusal = refused()
+    await accept(store, refusals=[refusal])
+    desk = ProofDesk(store=store, vault=VAULT)
+    given = await desk.receipt_for(refusal.identity)
+    old = [[one.code, one.expression, one.text] for one in refusal.problems]
+    database = Database(url, pool_size=1)
+    async with database.changing() as statements:
+        await statements.change(
+            text("UPDATE decisions SET problems = :old"), {"old": json.dumps(old)}
+        )
+    await database.close()
+
+    again = await desk.receipt_for(refusal.identity)
+
+    assert again.to_bytes() == given.to_bytes()
+    assert [one.to_problem() for one in again.issues] == list(refusal.problems)
+    assert set(again.to_values()["issues"][0]) == {"code", "expression", "text"}
 
 
 # --- directory and logins ------------------------------------------------------------------------

@@ -153,6 +153,23 @@ async def test_many_records_are_asked_for_and_written_at_once(store):
     assert set(await newest(store, *records, *records)) == set(records)
 
 
+#: Undoes migration 0003.
+_WITHOUT_RIGHTS = (
+    *(f"DROP TABLE {name}" for name in ("sealed_views", "policies", "holds", "slips", "grants")),
+    "DROP INDEX deliveries_subjects",
+    "DROP INDEX deliveries_recalls",
+    "ALTER TABLE sealed_bodies DROP COLUMN traits",
+    *(
+        f"ALTER TABLE deliveries DROP COLUMN {name}"
+        for name in (
+            "view", "basis_kind", "basis_name", "recalls", "cause", "deadline", "because",
+            "answer", "answered_entry",
+        )
+    ),
+    "CREATE INDEX deliveries_waiting_subjects ON deliveries (subject_id) WHERE state = 'pending'",
+)  # fmt: skip
+
+
 async def test_a_store_of_the_schema_before_keeps_what_it_has(url, store):
     """As a store that never knew versions: what was accepted then has no standing."""
     before = message("id|1", consents=[consent()])
@@ -160,6 +177,7 @@ async def test_a_store_of_the_schema_before_keeps_what_it_has(url, store):
     database = Database(url)
     async with database.writing() as statements:
         for statement in (
+            *_WITHOUT_RIGHTS,
             "DROP TABLE record_versions",
             "ALTER TABLE decisions DROP COLUMN record",
             "ALTER TABLE decisions DROP COLUMN standing",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,10 @@ def test_subscribe_keeps_the_exact_bytes_and_signs(deployment, records, publishe
 
     (*deliveries, summary), _ = run_bhx(*command)
 
-    assert summary == {"received": 3, "withheld": 0, "unproven": [], "missing": []}
+    assert summary == {
+        "received": 3, "withheld": 0, "recalled": 0,
+        "unanswered": [], "unproven": [], "missing": [],
+    }  # fmt: skip
     assert [one["number"] for one in deliveries] == [1, 2, 3]
     sent = {name: path.read_bytes() for path, name in records}
     entries = deployment.entries()
@@ -275,6 +279,68 @@ def test_a_correction_that_comes_before_its_original_is_not_to_be_overwritten(
     assert proof["delivery"]["standing"] == "superseded"
     [[life]], _ = run_bhx("audit", "trail", older, *as_auditor(deployment))
     assert life["entries"][0]["superseded_by"] == said[0]["entry"]
+
+
+def test_what_is_recalled_is_deleted_answered_and_listed(deployment, corpora, published):
+    """Over HTTP it is deleted, over AMQP put aside; one registry moved its record away."""
+    given = consent(deployment.kz, deployment.kg)
+    traveller = {"source": deployment.ala, "document": f"N {uuid.uuid4()}"}
+    text = record_files(corpora)[0].read_text(encoding="utf-8")
+    record, withdrawal = (deployment.folder / f"recalled-{number}.json" for number in (1, 2))
+    message_id, body = compose(text, consents=[given], **traveller)
+    record.write_bytes(body)
+    publish(deployment, deployment.ala, [record], to=deployment.base_url)
+    kept = {}
+    for party in (deployment.kg, deployment.kz):
+        (*deliveries, _) = subscribe(deployment, party)
+        [kept[party]] = [Path(one["file"]) for one in deliveries if one["message"] == message_id]
+
+    ended = {**given, "status": "inactive", "dateTime": datetime.now(UTC).isoformat()}
+    _, body = compose(json.dumps(ended), event="consent-changed", **traveller)
+    withdrawal.write_bytes(body)
+    publish(deployment, deployment.ala, [withdrawal], to=deployment.base_url)
+
+    (*told, summary) = subscribe(deployment, deployment.kg)
+    assert [one["state"] for one in told] == ["recalled"]
+    assert (summary["recalled"], summary["unanswered"]) == (1, [])
+    assert not kept[deployment.kg].exists()
+    proof = json.loads(kept[deployment.kg].with_suffix(".proof.json").read_text())
+    assert proof["recalled"]["answer"] == "deleted"
+    assert "content_salt" not in proof["delivery"]
+    assert (proof["delivery"]["signature"], proof.get("signature")) == (None, None)
+
+    elsewhere = deployment.folder / "moved.json"
+    kept[deployment.kz].with_suffix(".proof.json").unlink()
+    kept[deployment.kz].rename(elsewhere)
+    (*told, summary) = subscribe(deployment, deployment.kz, "--on-recall", "cease", code=1)
+    assert [one["delivery"] for one in told] == summary["unanswered"]
+    states = {one["subscriber"]: one["state"] for one in recalls(deployment)}
+    assert states == {deployment.kg: "deleted", deployment.kz: "acknowledged"}
+    subscribe(deployment, deployment.kz, "--elsewhere", "ceased")
+    until(
+        lambda: {one["state"] for one in recalls(deployment)} == {"deleted", "ceased"},
+        "the answer in the trail",
+    )
+    [inside], _ = run_bhx("audit", "verify", *deployment.own_store, "--json")
+    assert (inside["verified"], inside["entries_by_type"]["recall-answered"]) == (True, 2)
+
+
+def subscribe(deployment, party, *options, code=0):
+    """As the directory has them: one fetches over HTTP, the other has a queue."""
+    source = ["--from", deployment.base_url]
+    if party == deployment.kz:
+        source = ["--from", deployment.amqp_url(party), "--api", deployment.base_url]
+    said, _ = run_bhx(
+        "subscribe", "--as", party, "--key", deployment.file(party, "key"), *source, "--once",
+        "--out", deployment.folder / f"recalls-{party.replace(':', '-')}", *options, "--json",
+        code=code,
+    )  # fmt: skip
+    return said
+
+
+def recalls(deployment):
+    [listed], _ = run_bhx("recalls", *deployment.own_store, "--json")
+    return listed["recalls"]
 
 
 def test_definitions_keep_passwords_and_take_a_suspended_user_its_rights(deployment, published):

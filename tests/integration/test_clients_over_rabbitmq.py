@@ -31,7 +31,7 @@ from exchange.acknowledgement_worker import AcknowledgementWorker
 from exchange.errors import Unavailable
 from exchange.worker import Worker
 from tests.support.running import running_world
-from tests.support.world import Cast, Subscription, consent
+from tests.support.world import Cast, Subscription, consent, consent_message
 from tests.support.world import vaccination as composed
 
 PATIENCE = Patience(give_up_after=0)
@@ -147,6 +147,7 @@ async def world(controllable_rabbitmq, fresh_vhost, tmp_path):
             AcknowledgementWorker(
                 source=sources[1],
                 desk=exchange.acknowledgements,
+                recalls=exchange.recalls,
             ),
         ]
         tasks = [asyncio.create_task(one.run()) for one in workers]
@@ -214,6 +215,33 @@ async def test_a_lost_connection_is_opened_again(world):
             await transport.receive(after=0, limit=1, patience=0)
         await publisher.publish(world.vaccination(world.permitted))
         assert len([one async for one in subscriber.deliveries(follow=False)]) == 1
+
+
+async def test_a_recall_is_answered_over_the_broker(world):
+    publisher = await world.publisher()
+    given = {**world.permitted, "identifier": [{"system": "urn:test", "value": "one"}]}
+    await publisher.publish(world.vaccination(given))
+    ended = {**given, "status": "inactive", "dateTime": "2026-05-02T10:00:00Z"}
+    await publisher.publish(consent_message(ended, source=world.post)[1])
+    asked = []
+
+    def forget(notice, was_received):
+        asked.append((notice.recalls, was_received))
+        return "deleted"
+
+    with SqliteMemory.open(None) as memory:
+        subscriber, _ = await world.subscriber(memory, on_recall=forget)
+        delivery, notice = [one async for one in subscriber.deliveries(follow=False)]
+
+        assert asked == [(delivery.delivery.delivery, True)]
+        assert notice.recall.recalls == delivery.delivery.delivery
+
+        async def answered():
+            rows = await world.exchange.store.delivery_rows(world.registry, after=0, limit=9)
+            return rows[1].answer == "deleted" and rows[1].acknowledged
+
+        await until(answered)
+        assert await world.exchange.store.overdue_recalls(SystemClock().now()) == 0
 
 
 async def test_an_unproven_delivery_becomes_a_dead_letter(world):

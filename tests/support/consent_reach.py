@@ -25,7 +25,7 @@ from tests.support.naive_statements import (
     is_representative,
     pcf_policy,
     pcf_uris,
-    rule_codes,
+    policies_named,
 )
 
 Json = dict[str, Any]
@@ -79,12 +79,14 @@ def _of_base(one: Statement, request: Json) -> Iterable[str]:
     word = one.result.word
     yield from (f"2 {reason}, {word}" for reason in one.reasons)
     yield f"4 {shape}, {'unusable' if one.reasons else 'usable'}, {word}"
-    yield f"3 path of {len(one.result.path)} rules, {word}"
+    yield from (f"3 path of {len(path)} rules, {word}" for path in one.result.paths)
+    yield f"6 {len(one.result.paths)} paths, {word}"
     for uri in pcf_uris(one.consent):
         says = pcf_policy(uri, request)
         yield f"4 {uri.removeprefix(codes.PCF)} {says}, {shape}, {word}"
     if root is None or "type" not in root:
-        yield f"4 policyRule {'+'.join(rule_codes(one.consent))}, {shape}, {word}"
+        names = [name.removeprefix(codes.PCF) for name in policies_named(one.consent)]
+        yield f"4 policies {'+'.join(names)}, {shape}, {word}"
     if is_representative(one.consent):
         yield f"2 representative, minor {request['is_minor']}, {word}"
 

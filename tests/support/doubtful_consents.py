@@ -57,6 +57,14 @@ def _each(**members: Any) -> Callable[[Any], Any]:
     return lambda values: [{**value, **copy.deepcopy(members)} for value in values]
 
 
+def _typed_by_extension(actors: list[Any]) -> list[Any]:
+    """An extension where none of the elements that are enforced stands."""
+    for one in actors:
+        if "identifier" in one["reference"]:
+            one["reference"]["identifier"]["type"] = {"extension": _EXTENSION}
+    return actors
+
+
 _WAYS: tuple[Callable[[Json], None], ...] = (
     lambda consent: consent.pop("dateTime", None),
     _set("dateTime", "2026"),
@@ -72,6 +80,8 @@ _WAYS: tuple[Callable[[Json], None], ...] = (
     _without_type_below,
     _with_id,
     _in_every_rule("actor", _each(extension=_EXTENSION)),
+    _in_every_rule("actor", _typed_by_extension),
+    _set("contained", [{"resourceType": "Patient", "id": "p", "modifierExtension": _EXTENSION}]),
     _in_every_rule("actor", lambda values: [
         {**one, "reference": {"identifier": {"system": "urn:iso:std:iso:3166", "value": "kz"}}}
         for one in values

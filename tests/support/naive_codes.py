@@ -41,14 +41,15 @@ _BRANCHES = {
 ABOVE = {below: above for above, all_below in _BRANCHES.items() for below in all_below.split()}
 PURPOSES = {*ABOVE, *_BRANCHES, "HMARKT"}
 
-# Section 3: v3-ActCode, sensitivity of information (not obligations, refrains or policies).
+# Section 3: v3-ActCode, sensitivity of information, without codes that only group others.
 SENSITIVITY = set(
     words(
-        "ADOL B BH CEL COGN DEMO DIA DOB DRGIS DVD EMOTDIS EMP EMPL ETH ETHUD GDIS GENDER HIV "
-        "IDS LIVARG LOCIS MARST MH MST OPIOIDUD PATLOC PDS PHY PREGNANT PRS PSY PSYTHPN RACE "
-        "REL SCA SDV SEX SICKLE SPI SSP STD SUD TBOO VIO VIP"
+        "ADOL B CEL COGN DEMO DIA DOB DRGIS DVD EMOTDIS EMP EMPL ETH ETHUD GDIS GENDER HIV "
+        "IDS LIVARG LOCIS MARST MH MST OPIOIDUD PDS PHY PREGNANT PRS PSY PSYTHPN RACE "
+        "REL SCA SDV SEX SICKLE SSP STD TBOO VIO"
     )
 )
+STATUSES = words("draft proposed active rejected inactive entered-in-error")
 CONFIDENTIALITY_ORDER = ["U", "L", "M", "N", "R", "V"]
 VIEW_ORDER = ["full", "minimum", "pseudonymous", "verdict"]
 R4_RESOURCES = set(
@@ -83,5 +84,20 @@ R4_RESOURCES = set(
         "SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial "
         "SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities "
         "TestReport TestScript ValueSet VerificationResult VisionPrescription"
+    )
+)
+
+# Section 3: the alpha-2 codes of ISO 3166-1.
+COUNTRIES = set(
+    words(
+        "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO "
+        "BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ "
+        "DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP "
+        "GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG "
+        "KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML "
+        "MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE "
+        "PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL "
+        "SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM "
+        "US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW"
     )
 )

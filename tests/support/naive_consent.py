@@ -2,7 +2,7 @@
 
 It shares no code with what it checks and uses the standard library alone. Every function names the
 section it implements. Nothing is cached or fast. Where the page leaves a choice, the one taken
-here is marked "Choice". Words of rules that the page does not name start with `?`.
+here is marked "Choice".
 """
 
 from datetime import datetime, timedelta
@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 from tests.support import naive_codes as codes
 from tests.support import naive_criteria as criteria
 from tests.support.naive_policies import forbidden, in_force, mandate, narrowest_view, sensitive
-from tests.support.naive_statements import Result, not_usable, result
+from tests.support.naive_statements import (
+    Result,
+    has_criteria,
+    has_denying_base,
+    has_power,
+    identity_in,
+    identity_of,
+    not_usable,
+    result,
+)
 
 Json = dict[str, Any]
 
@@ -23,9 +32,11 @@ class Statement(NamedTuple):
     """Section 2: one version of a consent, as read for one request."""
 
     consent: Json
+    position: int  # in the order of arrival
     identity: str
     moment: datetime
     reasons: list[str]  # why it is not usable to permit
+    power: bool  # whether it may permit this request
     result: Result
 
 
@@ -34,57 +45,71 @@ def decide(consents: list[Json], policies: list[Json], request: Json, time: date
     if request["purpose"] not in codes.CLOSED_PURPOSES:
         return refused("deny", "purpose-wall")
     involved = in_force(policies, request, time)
-    request = {**request, "labels": sensitive(involved, request)}
+    labels = sensitive(involved, request)
+    parts = [one for one in request["part_labels"] if one not in labels]
+    request = {**request, "labels": labels, "part_labels": parts}
     statements = statements_in_force(consents, request, time)
-    denying = [one for one in statements if one.result.word == "deny"]
-    permitting = [one for one in statements if one.result.word == "permit"]
-    obstacles = [obstacle(named_by(one.result.path), request, time) for one in permitting]
-    counting = [one for one, found in zip(permitting, obstacles, strict=True) if found is None]
-    by_law, law_obstacle = mandate(
-        involved, request, time=time, objection=bool(denying), is_origin=is_origin(request)
-    )
+    objection = any(one.result.word == "deny" for one in statements)
 
-    # Choice: with nothing that permits, the word is that of the latest permit passed over, else
-    # that of a mandate that would fit but for its origin or labels.
-    if by_law is None and not denying and not counting:
-        passed_over = [found for found in (law_obstacle, *obstacles) if found is not None]
-        answer = refused("no-consent", passed_over[-1] if passed_over else "?no-basis")
-        redact: list[str] = []
-    elif denying and by_law is None:
-        answer = refused("deny", "consent-denies", denying[-1].identity)
-        redact = []
-    elif not denying and counting:
-        redact = redacted(named_by(counting[-1].result.path)[1], statements, request, time)
-        answer = permitted("?consent-permits", counting[-1].identity, "full", redact)
+    if forbidden(involved, request):
+        return refused("deny", "policy-forbids", objection)
+    basis = None if objection else latest_basis(statements, request, time)
+    law = mandate(involved, request, time=time, objection=objection, is_origin=is_origin(request))
+    if basis is not None:
+        named = [label for path in good_paths(basis, request, time) for label in labels_of(path)]
+        answer = permitted("consent-permits", basis.position, "full")
+    elif law is not None:
+        policy, one = law
+        named = one.get("labels", [])
+        answer = permitted("mandate-permits", [policy["version"], one["id"]], one["view"])
+    elif objection:
+        return refused("deny", "consent-denies", objection)
     else:
-        redact = redacted(by_law.get("labels", []), statements, request, time)
-        answer = permitted("?mandate-permits", by_law["id"], by_law.get("view", "minimum"), redact)
+        return refused("no-consent", lacking(statements, request, time))
 
-    # Choice: a policy that forbids is told whatever else was decided, except the purpose wall.
-    if forbidden(involved, request, redact if answer["decision"] == "permit" else None):
-        return refused("deny", "policy-forbids")
-    if answer["decision"] == "permit":
-        answer["view"] = narrowest_view(involved, request, answer["view"])
-        answer["obligations"] = obligations(answer)
+    answer["redact"] = redacted(named, statements, request, time)
+    if answer["redact"] and answer["view"] == "full":
+        answer["view"] = "minimum"
+    answer["view"] = narrowest_view(involved, request, answer["view"])
+    answer["obligations"] = obligations(answer)
+    answer["objection"] = objection
     return answer
 
 
-def refused(decision: str, rule: str, basis: str | None = None) -> Json:
+def refused(decision: str, rule: str, objection: bool = False) -> Json:
     return {
+        "objection": objection,
         "decision": decision,
         "rule": rule,
-        "basis": basis,
+        "basis": None,
         "view": None,
         "redact": [],
         "obligations": [],
     }
 
 
-def permitted(rule: str, basis: str, view: str, redact: list[str]) -> Json:
-    """Section 6.8: `minimum` at most when anything is redacted."""
-    if redact and view == "full":
-        view = "minimum"
-    return {"decision": "permit", "rule": rule, "basis": basis, "view": view, "redact": redact}
+def permitted(rule: str, basis: Any, view: str) -> Json:
+    """The basis: a consent's position of arrival, or a policy's version and its mandate's id."""
+    return {"decision": "permit", "rule": rule, "basis": basis, "view": view}
+
+
+def latest_basis(statements: list[Statement], request: Json, time: datetime) -> Statement | None:
+    """Section 6.3: the latest permit that is not passed over."""
+    counting = [one for one in statements if good_paths(one, request, time)]
+    return counting[-1] if counting else None
+
+
+def lacking(statements: list[Statement], request: Json, time: datetime) -> str:
+    """Sections 6.3 and 6.6: the rule when nothing permits and nothing denies."""
+    permitting = [one for one in statements if one.result.word == "permit"]
+    if permitting:
+        obstacles = [obstacle(path, request, time) for path in permitting[-1].result.paths]
+        further = "label-not-permitted"
+        return further if further in obstacles else "origin-not-named"
+    powerless = [one for one in statements if one.result.powerless]
+    if powerless:
+        return "not-understood" if powerless[-1].reasons else "representative"
+    return "no-consent"
 
 
 def obligations(answer: Json) -> list[str]:
@@ -96,24 +121,27 @@ def obligations(answer: Json) -> list[str]:
 # --- section 6.4 and 6.5: origin and labels ----------------------------------------------------
 
 
-def named_by(path: list[Json]) -> tuple[list[Json], list[str]]:
-    """Actors that rules of a path name, and labels that its permit rules name.
+def good_paths(one: Statement, request: Json, time: datetime) -> list[list[Json]]:
+    """Section 6.3: the ways to permit of which each alone names all that has to be named."""
+    if one.result.word != "permit":
+        return []
+    return [path for path in one.result.paths if obstacle(path, request, time) is None]
 
-    Choice: sibling permits that match together are all on the path.
-    """
-    actors = [actor for rule in path for actor in rule.get("actor", [])]
+
+def labels_of(path: list[Json]) -> list[str]:
+    """Section 6.5: the labels that permit rules of a path name."""
     permits = [rule for rule in path if rule["type"] == "permit"]
-    return actors, [label for rule in permits for label in criteria.sensitivity_labels(rule)]
+    return [label for rule in permits for label in criteria.sensitivity_labels(rule)]
 
 
-def obstacle(named: tuple[list[Json], list[str]], request: Json, time: datetime) -> str | None:
-    """Sections 6.4 and 6.5: why a permit does not count, or None."""
-    actors, labels = named
+def obstacle(path: list[Json], request: Json, time: datetime) -> str | None:
+    """Sections 6.4 and 6.5: why a path does not count, or None."""
+    actors = [actor for rule in path for actor in rule.get("actor", [])]
     if is_origin(request) and "yes" not in [
         criteria.actor(actor, True, request, time) for actor in actors
     ]:
         return "origin-not-named"
-    if not set(request["labels"]) <= set(labels):
+    if not set(request["labels"]) <= set(labels_of(path)):
         return "label-not-permitted"
     return None
 
@@ -129,14 +157,11 @@ def is_origin(request: Json) -> bool:
 def redacted(
     named: list[str], statements: list[Statement], request: Json, time: datetime
 ) -> list[str]:
-    """Section 6.5. Choice: deny rules of every statement in force count, not only the basis's.
-
-    One that is refused to evaluate has no rules.
-    """
+    """Section 6.5. One that is refused to evaluate has no rules."""
     denied = [
         label
         for one in statements
-        if not {"too-deep", "too-large"} & set(one.reasons)
+        if not {"too-deep", "too-large", "not-readable"} & set(one.reasons)
         for rule in rules_of(one.consent)
         for label in denied_in_parts(rule, request, time)
     ]
@@ -150,17 +175,18 @@ def rules_of(consent: Json) -> list[Json]:
     root = consent.get("provision", {})
     if consent.get("status") == "rejected":
         return [{**root, "type": "deny", "provision": []}]
-    return [root] if "type" in root else root.get("provision", [])
+    if "type" in root:
+        return [root]
+    # Section 4: criteria of a root without a type are read as a deny, beside what is nested in it.
+    alone = [{**root, "type": "deny", "provision": []}] if has_criteria(root) else []
+    return alone + root.get("provision", [])
 
 
 def denied_in_parts(rule: Json, request: Json, time: datetime) -> list[str]:
-    """Section 6.5: labels of parts that a deny rule names, its other criteria matching.
-
-    Choice: permits nested in that rule do not take this back.
-    """
+    """Section 6.5: labels of parts that a deny rule names, its other criteria matching."""
     found = []
     others = {name: value for name, value in rule.items() if name != "securityLabel"}
-    if rule.get("type") == "deny" and criteria.matches(others, request, time):
+    if rule.get("type") != "permit" and criteria.matches(others, request, time):
         found += criteria.sensitivity_labels(rule)
     if criteria.matches(rule, request, time):
         for nested in rule.get("provision", []):
@@ -181,46 +207,48 @@ def statements_in_force(consents: list[Json], request: Json, time: datetime) -> 
         latest_version([one for one in arrived if one.identity == identity])
         for identity in dict.fromkeys(one.identity for one in arrived)
     ]
-    standing = [one for one in latest if not any(replaces(other, one) for other in latest)]
-    order = [id(one) for one in arrived]
-    return sorted(standing, key=lambda one: (one.moment, order.index(id(one))))
+    speaking = [
+        one
+        for one in latest
+        if "not-readable" in one.reasons or one.consent["status"] in ("active", "rejected")
+    ]
+    standing = [one for one in speaking if not any(replaces(other, one) for other in speaking)]
+    return sorted(standing, key=lambda one: (one.moment, one.position))
 
 
 def latest_version(versions: list[Statement]) -> Statement:
-    """Section 5.1. Choice: what stops is any status but active, or a denial of this request."""
+    """Section 5.1: of equal times what stops, then the last to arrive."""
     moment = max(one.moment for one in versions)
     tied = [one for one in versions if one.moment == moment]
     stopping = [
-        one for one in tied if one.consent.get("status") != "active" or one.result.word == "deny"
+        one
+        for one in tied
+        if one.reasons or one.consent["status"] != "active" or has_denying_base(one.consent)
     ]
     return (stopping or tied)[-1]
 
 
 def replaces(later: Statement, earlier: Statement) -> bool:
-    """Section 5.4. Choice: it denies when it denies this request; a replaced one replaces too."""
+    """Section 5.4."""
     return (
-        later.consent.get("status") == "active"
+        later.power
+        and later.consent["status"] == "active"
         and identity_in(later.consent.get("sourceReference", {})) == earlier.identity
         and later.moment > earlier.moment
-        and (not later.reasons or later.result.word == "deny")
     )
-
-
-def identity_in(reference: Json) -> str | None:
-    system, value = criteria.identifier(reference)
-    return f"{system}|{value}" if system and value else None
 
 
 def statement(consent: Json, position: int, request: Json, time: datetime) -> Statement:
-    """Sections 2 to 5: one consent, read. Choice: without a dateTime it is the earliest."""
-    identity = next(
-        (
-            found
-            for one in consent.get("identifier", [])
-            if (found := identity_in({"identifier": one}))
-        ),
-        consent.get("id") or f"?{position}",
-    )
-    moment = criteria.instant(consent.get("dateTime"), last=False) or criteria.FIRST
+    """Sections 2 to 5: one consent, read. One that cannot be is the first there ever was."""
     reasons = not_usable(consent, request, time)
-    return Statement(consent, identity, moment, reasons, result(consent, reasons, request, time))
+    readable = "not-readable" not in reasons
+    moment = criteria.instant(consent.get("dateTime"), last=False)
+    return Statement(
+        consent=consent,
+        position=position,
+        identity=(identity_of(consent) if readable else None) or f"?{position}",
+        moment=moment if moment is not None and readable else criteria.FIRST,
+        reasons=reasons,
+        power=has_power(consent, reasons, request),
+        result=result(consent, reasons, request, time),
+    )

@@ -17,11 +17,11 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def matches(rule: Json, request: Json, time: datetime) -> bool:
-    """Section 3: a permit matches on yes; a deny on yes or unsure. Untyped is no rule."""
+    """Section 3: a permit matches on yes; a deny, and what is no permit, on yes or unsure."""
     answer = joined([answer_of(name, rule, request, time) for name in CRITERIA if name in rule])
     if rule.get("type") == "permit":
         return answer == "yes"
-    return rule.get("type") == "deny" and answer != "no"
+    return answer != "no"
 
 
 def answer_of(name: str, rule: Json, request: Json, time: datetime) -> str:
@@ -34,10 +34,7 @@ def answer_of(name: str, rule: Json, request: Json, time: datetime) -> str:
 
 
 def permitted_labels(values: list[Json], request: Json, time: datetime) -> str:
-    """Section 3: in a permit confidentiality and sensitivity are two criteria.
-
-    Choice: what is neither is a third, so it never answers yes beside a known label.
-    """
+    """Section 3: in a permit confidentiality, sensitivity and anything else are three criteria."""
     kinds: dict[str, list[str]] = {}
     for value in values:
         answer = security_label(value, True, request, time)
@@ -46,16 +43,21 @@ def permitted_labels(values: list[Json], request: Json, time: datetime) -> str:
 
 
 def values_understood(rule: Json, request: Json, time: datetime) -> bool:
-    """Section 3: no value is unsure for every request.
-
-    Choice: each value counts, also beside another value of the same criterion that is understood.
-    """
+    """Section 3: no value is unsure for every request, not even beside one that is understood."""
     return "unknown" not in [
-        CRITERIA[name](value, True, request, time)
+        CRITERIA[name](one, True, request, time)
         for name in CRITERIA
         if name in rule
         for value in (rule[name] if isinstance(rule[name], list) else [rule[name]])
+        for one in each_coding_alone(name, value)
     ]
+
+
+def each_coding_alone(name: str, value: Json) -> list[Json]:
+    """The codings of a concept are alternatives too."""
+    if name in ("action", "code") and codings(value):
+        return [{"coding": [coding]} for coding in codings(value)]
+    return [value]
 
 
 def alternatives(answers: list[str]) -> str:
@@ -96,7 +98,7 @@ def actor(value: Json, permit: bool, request: Json, time: datetime) -> str:
     system, name = identifier(value.get("reference"))
     if system == codes.PARTICIPANT and name:
         return "yes" if name == request["recipient"] else "no"
-    if system == codes.COUNTRY and len(name) == 2 and name.isascii() and name.isupper():
+    if system == codes.COUNTRY and name in codes.COUNTRIES:
         return "yes" if name == request["recipient_jurisdiction"] else "no"
     return "unknown"
 
@@ -141,10 +143,10 @@ def same_class(one: str, other: str) -> bool:
 def code_(value: Json, permit: bool, request: Json, time: datetime) -> str:
     known_systems = [system for system, _ in request["codes"]]
     found = list(map(pair, codings(value)))
-    if not found or any(not system or not code for system, code in found):
-        return "unknown"
     if any([system, code] in request["codes"] for system, code in found):
         return "yes"
+    if not found or any(not system or not code for system, code in found):
+        return "unknown"
     return "no" if all(system in known_systems for system, _ in found) else "unsure"
 
 
@@ -165,7 +167,9 @@ def security_label(value: Json, permit: bool, request: Json, time: datetime) -> 
     if kind == "sensitivity":
         return "yes" if value["code"] in request["labels"] else "no"
     stated = codes.CONFIDENTIALITY_ORDER.index(value["code"])
-    record = codes.CONFIDENTIALITY_ORDER.index(request["confidentiality"])
+    # Section 1: what is no code counts as above V.
+    order = [*codes.CONFIDENTIALITY_ORDER, request["confidentiality"]]
+    record = order.index(request["confidentiality"])
     return "yes" if (record <= stated if permit else record >= stated) else "no"
 
 
@@ -183,7 +187,9 @@ def data_period(value: Json, permit: bool, request: Json, time: datetime) -> str
 
 def data(value: Json, permit: bool, request: Json, time: datetime) -> str:
     system, name = identifier(value.get("reference"))
-    if value.get("meaning") == "instance" and system and name:
+    if value.get("meaning") == "instance" and system and name and "|" not in system:
+        if request["record"] is None:
+            return "unsure"
         return "yes" if f"{system}|{name}" == request["record"] else "no"
     if value.get("meaning") == "authoredby" and system == codes.PARTICIPANT and name:
         return "yes" if name == request["author"] else "no"
@@ -228,10 +234,12 @@ def sensitivity_labels(rule: Json) -> list[str]:
 
 
 def span_of(value: Json) -> tuple[datetime, datetime] | None:
-    """First and last instant of a Period, or None: an end cannot be read.
+    """First and last instant of a Period, or None: an end cannot be read, or there is none.
 
     Choice: one end that cannot be read makes the period unsure, whatever the other end says.
     """
+    if "start" not in value and "end" not in value:
+        return None
     first = instant(value["start"], last=False) if "start" in value else FIRST
     last = instant(value["end"], last=True) if "end" in value else LAST
     return (first, last) if first is not None and last is not None else None

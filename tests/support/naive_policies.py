@@ -23,20 +23,23 @@ def in_force(policies: list[Json], request: Json, time: datetime) -> list[Json]:
             for policy in policies
             if policy["jurisdiction"] == jurisdiction and holds(policy, time)
         ]
-        if holding:
-            found.append(max(holding, key=lambda policy: policy["version"]))
+        versions = [policy["version"] for policy in holding]
+        found += [policy for policy in holding if policy["version"] == max(versions)]
     return found
 
 
-def holds(dated: Json, time: datetime) -> bool:
-    """Choice: both ends included, partial dates as in section 3."""
-    ends = {"start": dated.get("valid_from"), "end": dated.get("valid_until")}
-    stated = {name: value for name, value in ends.items() if value is not None}
-    return criteria.period(stated, True, {}, time) == "yes"
+def holds(policy: Json, time: datetime) -> bool:
+    return is_between(policy.get("valid_from"), policy.get("valid_until"), time)
+
+
+def is_between(start: str | None, end: str | None, time: datetime) -> bool:
+    """Section 7: the end is no longer part of a period."""
+    begun = start is None or datetime.fromisoformat(start) <= time
+    return begun and (end is None or time < datetime.fromisoformat(end))
 
 
 def sensitive(involved: list[Json], request: Json) -> list[str]:
-    """Section 7, `sensitive`. Choice: every policy involved adds its labels to the record's."""
+    """Section 7, `sensitive`: every policy involved adds its labels to the record's."""
     added = [
         label
         for policy in involved
@@ -47,7 +50,7 @@ def sensitive(involved: list[Json], request: Json) -> list[str]:
 
 
 def narrowest_view(involved: list[Json], request: Json, view: str) -> str:
-    """Section 6.8. Choice: a purpose that `views` does not name is not limited; one above it is."""
+    """Sections 6.8 and 7: what `views` says of a purpose holds for those below it."""
     views = [view] + [
         widest
         for policy in involved
@@ -57,12 +60,16 @@ def narrowest_view(involved: list[Json], request: Json, view: str) -> str:
     return max(views, key=codes.VIEW_ORDER.index)
 
 
-def forbidden(involved: list[Json], request: Json, redact: list[str] | None) -> bool:
-    """Sections 6.9 and 7. Choice: labels of parts that are delivered count as the record's."""
-    parts = [] if redact is None else [one for one in request["part_labels"] if one not in redact]
-    labels = [*request["labels"], *parts]
+def forbidden(involved: list[Json], request: Json) -> bool:
+    """Sections 6.9 and 7: labels of parts count too, and no known disease may be any."""
+    labels = [*request["labels"], *request["part_labels"]]
     return any(
         fits(forbid, request)
+        and (not request["diseases"] or any_of(forbid, "diseases", request["diseases"]))
+        and (
+            not forbid.get("purposes")
+            or any(criteria.is_or_below(request["purpose"], one) for one in forbid["purposes"])
+        )
         and any_of(forbid, "countries", [request["recipient_jurisdiction"]])
         and any_of(forbid, "labels", labels)
         for policy in involved
@@ -71,46 +78,37 @@ def forbidden(involved: list[Json], request: Json, redact: list[str] | None) -> 
 
 
 def fits(entry: Json, request: Json) -> bool:
-    """Section 7: what mandates and forbids have in common."""
-    purposes = entry.get("purposes", [])
+    """Section 7: what mandates and forbids have in common; laboratory results are one class."""
     classes = entry.get("record_classes", [])
-    return (
-        any_of(entry, "recipients", [request["recipient"]])
-        and any_of(entry, "diseases", request["diseases"])
-        # Choice: a purpose covers those below it, and laboratory results are one class.
-        and (not purposes or any(criteria.is_or_below(request["purpose"], one) for one in purposes))
-        and (
-            not classes or any(criteria.same_class(one, request["record_class"]) for one in classes)
-        )
-    )
+    of_class = any(criteria.same_class(one, request["record_class"]) for one in classes)
+    return any_of(entry, "recipients", [request["recipient"]]) and (of_class or not classes)
 
 
 def any_of(entry: Json, name: str, values: list[str]) -> bool:
-    """Section 7: in a list, empty means any. Choice: one value in common is enough."""
+    """Section 7: in a list, empty means any; one value in common is enough."""
     return not entry.get(name) or any(value in entry[name] for value in values)
 
 
 def mandate(
     involved: list[Json], request: Json, *, time: datetime, objection: bool, is_origin: bool
-) -> tuple[Json | None, str | None]:
-    """Section 6.7: the first mandate that permits, or else the word that stopped one that fits.
-
-    Choice: the first in the document's order; an empty `labels` names none.
-    """
-    stopped = None
-    for policy in involved:
-        for one in policy.get("mandates", []):
-            if (
-                policy["jurisdiction"] != request["collected_in"]
-                or not holds(one, time)
-                or not fits(one, request)
-                or (objection and not one.get("overrides_objection", False))
-            ):
-                continue
-            if is_origin:
-                stopped = stopped or "origin-not-named"
-            elif not set(request["labels"]) <= set(one.get("labels", [])):
-                stopped = stopped or "label-not-permitted"
-            else:
-                return one, None
-    return None, stopped
+) -> tuple[Json, Json] | None:
+    """Section 6.7: the policy and mandate that permit; the narrowest view, then the first."""
+    if is_origin:
+        return None
+    fitting = [
+        (policy, one)
+        for policy in involved
+        if policy["jurisdiction"] == request["collected_in"]
+        for one in policy.get("mandates", [])
+        if is_between(one["period"]["start"], one["period"].get("end"), time)
+        and fits(one, request)
+        and any_of(one, "diseases", request["diseases"])
+        and any_of(one, "purposes", [request["purpose"]])
+        and set(request["labels"]) <= set(one.get("labels", []))
+        and (one.get("overrides_objection", False) or not objection)
+    ]
+    for view in reversed(codes.VIEW_ORDER):
+        for found in fitting:
+            if found[1]["view"] == view:
+                return found
+    return None

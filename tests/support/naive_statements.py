@@ -19,65 +19,72 @@ PROVISION_ELEMENTS = {"type", "provision", *criteria.CRITERIA}
 
 
 class Result(NamedTuple):
-    """Section 4: what one statement says of one request, and the rules that decided it."""
+    """Section 4: what one statement says of one request, and each way in which it permits."""
 
     word: str  # permit, deny or silent
-    path: list[Json] = []  # noqa: RUF012 - never changed
+    paths: list[list[Json]] = []  # noqa: RUF012 - never changed
+    powerless: bool = False  # section 6.6: it would permit
 
 
 def result(consent: Json, reasons: list[str], request: Json, time: datetime) -> Result:
     """Sections 2, 4 and 5.3: what a statement in force says; silent when it is not."""
-    if consent.get("status") not in ("active", "rejected"):
+    if "not-readable" in reasons:
+        return Result("deny")
+    if consent["status"] not in ("active", "rejected"):
         return Result("silent")
     if "too-deep" in reasons or "too-large" in reasons:
         return Result("deny")
     root = consent.get("provision", {})
-    if consent.get("status") == "rejected":
+    if consent["status"] == "rejected":
         dissent = {**root, "type": "deny"}
         return Result("deny" if criteria.matches(dissent, request, time) else "silent")
-    decided = (
-        typed_root(consent, root, usable=not reasons, request=request, time=time)
-        if "type" in root
-        else untyped_root(consent, root, usable=not reasons, request=request, time=time)
-    )
-    if decided.word == "permit" and (
-        reasons or (is_representative(consent) and request["is_minor"] is not True)
-    ):
-        return Result("silent")
+    power = has_power(consent, reasons, request)
+    says = typed_root if "type" in root else untyped_root
+    decided = says(consent, root, power, request, time)
+    if decided.word == "permit" and not power:
+        return Result("silent", powerless=True)
     return decided
+
+
+def has_power(consent: Json, reasons: list[str], request: Json) -> bool:
+    """Section 2: understood, and given by the traveller or for somebody known to be a minor."""
+    return not reasons and (not is_representative(consent) or request["is_minor"] is True)
 
 
 # --- section 4: the base -----------------------------------------------------------------------
 
 
-def typed_root(consent: Json, root: Json, *, usable: bool, request: Json, time: datetime) -> Result:
-    """Section 4, PCF. Choice: under a permit root the policies limit nested permits too."""
-    decided = decided_by(root, usable, request, time)
+def typed_root(consent: Json, root: Json, power: bool, request: Json, time: datetime) -> Result:
+    """Section 4, PCF: the policies must allow what the root, or an exception of it, permits."""
+    decided = decided_by(root, power, request, time)
     if decided is None:
         return Result("silent")
-    if decided.word == "permit" and root["type"] == "permit":
-        says = [pcf_policy(uri, request) for uri in pcf_uris(consent)]
-        for word in ("deny", "silent"):
-            if word in says:
-                return Result(word)
-    return decided
+    says = joined([pcf_policy(uri, request) for uri in pcf_uris(consent)])
+    if decided.word == "deny" or says == "permit":
+        return decided
+    return Result("deny" if root["type"] != "permit" else says)
 
 
-def untyped_root(
-    consent: Json, root: Json, *, usable: bool, request: Json, time: datetime
-) -> Result:
-    """Section 4, core R4: the policies joined, deny wins; nested provisions are exceptions.
-
-    Choice: an ambiguous root's own criteria are not asked; its base and nested rules can deny.
-    """
-    says = [pcf_policy(uri, request) for uri in pcf_uris(consent)]
-    opted = {"OPTIN": "permit", "OPTOUT": "deny"}
-    says += [opted[code] for code in rule_codes(consent) if code in opted]
-    base = Result(next((word for word in ("deny", "permit") if word in says), "silent"))
-    nested = siblings(root.get("provision", []), usable, request, time)
-    if nested is None or (base.word == "deny" and nested.word == "permit" and not usable):
-        return base
+def untyped_root(consent: Json, root: Json, power: bool, request: Json, time: datetime) -> Result:
+    """Section 4, core R4: the policies joined; nested provisions are exceptions."""
+    if has_criteria(root) and criteria.matches(root, request, time):
+        return Result("deny")
+    base = joined([policy_says(name, request) for name in policies_named(consent)] or ["deny"])
+    nested = siblings(root.get("provision", []), power, request, time)
+    if nested is None:
+        return Result(base, [[]])
+    if nested.word == "permit" and base == "deny" and not power:
+        return Result("deny")
     return nested
+
+
+def joined(says: list[str]) -> str:
+    """Section 4: deny if one denies, else silent if one says nothing, else permit."""
+    return next((word for word in ("deny", "silent") if word in says), "permit")
+
+
+def has_criteria(root: Json) -> bool:
+    return any(name in root for name in criteria.CRITERIA)
 
 
 def pcf_uris(consent: Json) -> list[str]:
@@ -85,9 +92,20 @@ def pcf_uris(consent: Json) -> list[str]:
     return [uri for uri in given if uri in codes.PCF_POLICIES]
 
 
-def rule_codes(consent: Json) -> list[str]:
-    pairs = map(criteria.pair, criteria.codings(consent.get("policyRule")))
-    return [code if system == codes.ACT_CODE else "" for system, code in pairs]
+def policies_named(consent: Json) -> list[str]:
+    """Sections 2 and 4: what an untyped root leaves the decision to; `?` is one not known."""
+    uris = [policy.get("uri", "?") for policy in consent.get("policy", [])]
+    if "policyRule" not in consent:
+        return uris
+    pairs = map(criteria.pair, criteria.codings(consent["policyRule"]))
+    return uris + ([code if system == codes.ACT_CODE else "?" for system, code in pairs] or ["?"])
+
+
+def policy_says(name: str, request: Json) -> str:
+    """Section 4: one that is not known denies."""
+    if name in codes.PCF_POLICIES:
+        return pcf_policy(name, request)
+    return "permit" if name == "OPTIN" else "deny"
 
 
 def pcf_policy(uri: str, request: Json) -> str:
@@ -103,26 +121,39 @@ def pcf_policy(uri: str, request: Json) -> str:
     return "deny"
 
 
-def decided_by(rule: Json, usable: bool, request: Json, time: datetime) -> Result | None:
+def has_denying_base(consent: Json) -> bool:
+    """Section 5.1: the root denies, or one of its policies permits nothing or little."""
+    root = consent.get("provision", {})
+    little = (codes.PCF + "Policy-break-glass-only", codes.PCF + "Policy-deny")
+    if "type" in root:
+        return root["type"] != "permit" or any(uri in little for uri in pcf_uris(consent))
+    named = policies_named(consent)
+    return not named or not all(
+        one == "OPTIN" or (one in codes.PCF_POLICIES and one not in little) for one in named
+    )
+
+
+def decided_by(rule: Json, power: bool, request: Json, time: datetime) -> Result | None:
     """Section 3: a rule that matches decides, unless nested ones do. None: it does not match.
 
-    Choice: in a consent that is not usable to permit, a nested permit does not lift a deny.
+    Section 2: without power to permit, no nested permit lifts the denial around it.
     """
     if not criteria.matches(rule, request, time):
         return None
-    nested = siblings(rule.get("provision", []), usable, request, time)
-    if nested is None or (rule["type"] == "deny" and nested.word == "permit" and not usable):
-        return Result(rule["type"], [rule])
-    return Result(nested.word, [rule, *nested.path])
+    kind = "permit" if rule.get("type") == "permit" else "deny"
+    nested = siblings(rule.get("provision", []), power, request, time)
+    if nested is None or (kind == "deny" and nested.word == "permit" and not power):
+        return Result(kind, [[rule]])
+    return Result(nested.word, [[rule, *path] for path in nested.paths])
 
 
-def siblings(rules: list[Json], usable: bool, request: Json, time: datetime) -> Result | None:
-    """Section 3: among siblings deny beats permit."""
-    found = [one for rule in rules if (one := decided_by(rule, usable, request, time))]
+def siblings(rules: list[Json], power: bool, request: Json, time: datetime) -> Result | None:
+    """Section 3: among siblings deny beats permit; each that permits is a path (section 6)."""
+    found = [one for rule in rules if (one := decided_by(rule, power, request, time))]
     for word in ("deny", "permit"):
-        paths = [one.path for one in found if one.word == word]
+        paths = [path for one in found if one.word == word for path in one.paths]
         if paths:
-            return Result(word, [rule for path in paths for rule in path])
+            return Result(word, paths)
     return None
 
 
@@ -131,24 +162,31 @@ def siblings(rules: list[Json], usable: bool, request: Json, time: datetime) -> 
 
 def not_usable(consent: Json, request: Json, time: datetime) -> list[str]:
     """Section 2: every reason for which a statement is not usable to permit."""
+    if (
+        consent.get("status") not in codes.STATUSES
+        or criteria.instant(consent.get("dateTime"), last=False) is None
+        or identity_of(consent) is None
+    ):
+        return ["not-readable"]
     root = consent.get("provision", {})
     if is_deeper_than(root, 2):
         return ["too-deep"]
     provisions = all_provisions(root)
-    if len(provisions) > 200:  # Choice: the root is one of them.
+    if len(provisions) > 200:
         return ["too-large"]
     found = {
         "unknown-element": has_unknown_element(consent, provisions),
         "unknown-code": not all(
             criteria.values_understood(one, request, time) for one in provisions
         )
-        or not all(one.get("type") in ("permit", "deny") for one in provisions[1:]),
+        or not all(one.get("type") in ("permit", "deny") for one in provisions[1:])
+        or root.get("type", "permit") not in ("permit", "deny"),
         "other-scope": list(map(criteria.pair, criteria.codings(consent.get("scope"))))
         != [(codes.SCOPE, "patient-privacy")],
         "grantor-not-verified": is_representative(consent)
         and not any(one.get("verified") is True for one in consent.get("verification", [])),
         "unknown-policy": "type" not in root and not policies_known(consent),
-        "ambiguous-root": "type" not in root and any(name in root for name in criteria.CRITERIA),
+        "ambiguous-root": "type" not in root and has_criteria(root),
     }
     return [reason for reason, holds in found.items() if holds]
 
@@ -163,7 +201,7 @@ def all_provisions(root: Json) -> list[Json]:
 
 
 def has_unknown_element(consent: Json, provisions: list[Json]) -> bool:
-    """Choice: `_` members are unnamed elements; extensions inside a provision's parts count."""
+    """Choice: `_` members are unnamed elements."""
     root = consent.get("provision", {})
     return (
         not set(consent) <= CONSENT_ELEMENTS
@@ -193,8 +231,19 @@ def is_representative(consent: Json) -> bool:
 
 
 def policies_known(consent: Json) -> bool:
-    given = [policy["uri"] for policy in consent.get("policy", []) if "uri" in policy]
-    named = rule_codes(consent) or ([""] if "policyRule" in consent else [])
-    known = [uri in codes.PCF_POLICIES for uri in given]
-    known += [code in ("OPTIN", "OPTOUT") for code in named]
-    return bool(known) and all(known)
+    named = policies_named(consent)
+    known = (*codes.PCF_POLICIES, "OPTIN", "OPTOUT")
+    return bool(named) and all(one in known for one in named)
+
+
+def identity_of(consent: Json) -> str | None:
+    """Section 5.1."""
+    for one in consent.get("identifier", []):
+        if found := identity_in({"identifier": one}):
+            return found
+    return f"|{consent['id']}" if consent.get("id") else None
+
+
+def identity_in(reference: Json) -> str | None:
+    system, value = criteria.identifier(reference)
+    return f"{system}|{value}" if value else None

@@ -3,22 +3,26 @@
 from random import Random
 from typing import Any
 
+from tests.support.provision_sets import OTHER_PURPOSES
+
 Json = dict[str, Any]
 
 COUNTRIES = ("KZ", "KG", "DE", "TJ")
-DISEASES = ("measles", "yellow-fever", "hiv")
-VALIDITY = ((None, None),) * 5 + (
-    ("2026-01-01", None), ("2026-01-01", "2026-12-31"), ("2025-01-01", "2025-12-31"),
-    ("2027-01-01", None),
+DISEASES = ("measles", "yellow-fever", "mpox")
+#: Around noon of the case, and at the very instant of it: the end is no longer part of a period.
+VALIDITY = (("2020-01-01T00:00:00Z", None),) * 6 + (
+    ("2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z"), ("2027-01-01T00:00:00Z", None),
+    ("2025-01-01T00:00:00Z", "2025-12-31T00:00:00Z"), ("2026-11-25T12:00:00Z", None),
+    ("2026-01-01T00:00:00Z", "2026-11-25T17:00:00+05:00"),
 )  # fmt: skip
 
 
 def policies_for(random: Random, request: Json) -> list[Json]:
-    """Of some countries a policy, of some two versions, in no order."""
+    """Of some countries a policy, of some two versions or one version twice, in no order."""
     found = [
         policy(random, request, country, version)
-        for country in COUNTRIES
-        for version in range(1, random.choice((0, 1, 1, 2)) + 1)
+        for country in (*COUNTRIES, "*")
+        for version in random.choice(((), (1,), (1,), (1, 2), (3, 3)))
     ]
     random.shuffle(found)
     return found
@@ -26,14 +30,14 @@ def policies_for(random: Random, request: Json) -> list[Json]:
 
 def policy(random: Random, request: Json, jurisdiction: str, version: int) -> Json:
     valid_from, valid_until = random.choice(VALIDITY)
-    return {
+    found = {
         "jurisdiction": jurisdiction,
         "version": version,
         "valid_from": valid_from,
         "valid_until": valid_until,
-        "authority": f"authority:{jurisdiction.lower()}",
+        "authority": "Ministry of Health",
         "mandates": [
-            mandate(random, request, f"{jurisdiction.lower()}-law-{number}")
+            mandate(random, request, f"law-{number}")
             for number in range(random.choice((0, 1, 1, 2)))
         ],
         "forbids": [forbid(random, request)] if random.random() < 0.12 else [],
@@ -44,21 +48,22 @@ def policy(random: Random, request: Json, jurisdiction: str, version: int) -> Js
             )
         ),
         "age_of_majority": 18,
-        "sensitive": {"hiv": ["HIV"]} if random.random() < 0.15 else {},
-        "break_glass": None,
+        "sensitive": random.choice(
+            ({}, {}, {}, {}, {"mpox": ["HIV"]}, {"measles": ["STD"], "yellow-fever": ["PSY"]})
+        ),
         "retention": {"Immunization": 3650},
         "recall_deadline_hours": 72,
     }  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def mandate(random: Random, request: Json, name: str) -> Json:
-    valid_from, valid_until = random.choice(VALIDITY)
+    start, end = random.choice(VALIDITY)
     return {
         "id": name,
         "law": "Law on sanitary protection",
         "citation": "article 7",
-        "valid_from": valid_from,
-        "valid_until": valid_until,
+        "period": {"start": start} if end is None else {"start": start, "end": end},
         "record_classes": random.choice(
             ([], ["Immunization"], ["Observation", "DiagnosticReport"], [request["record_class"]])
         ),
@@ -86,5 +91,5 @@ def forbid(random: Random, request: Json) -> Json:
 
 def some(random: Random, pool: tuple[str, ...]) -> list[str]:
     """Empty (any) more often than not."""
-    known = sorted({one for one in pool if one != "*" and one not in ("HRESCH", "HPAYMT")})
+    known = sorted({one for one in pool if one not in OTHER_PURPOSES})
     return random.sample(known, random.choice((0, 0, 0, 1, min(2, len(known)))))

@@ -26,13 +26,15 @@ DATA_PERIODS = (
 PURPOSES = ("TREAT", "ETREAT", "COC", "PUBHLTH", "THREAT", "DISASTER", "PATRQT", "BTG")
 OTHER_PURPOSES = ("HRESCH", "HPAYMT", "HMARKT", "CLINTRL", "FAMRQT", "ERTREAT")
 LABELS = ("HIV", "STD", "PSY")
+#: No type of a record, or all of them.
+ABSTRACT = ("Vaccination", "Resource", "DomainResource")
 
 
 def root_provision(random: Random, request: Json, typed: bool) -> Json:
     depth = random.choice((0, 0, 0, 0, 1, 1, 1, 2, 2)) if random.random() < 0.98 else 3
-    if random.random() < 0.004:
+    if random.random() < 0.008:
         nested = {"type": "deny", "purpose": [coding(TERMINOLOGY + "v3-ActReason", "HMARKT")]}
-        return {"type": "permit", "provision": [dict(nested) for _ in range(250)]}
+        return {"type": "permit", "provision": [dict(nested)] * random.choice((199, 200, 250))}
     found = provision(random, request, depth, 0.12 if typed else 0.01)
     if typed:
         found["type"] = random.choice(("permit", "permit", "permit", "deny"))
@@ -93,7 +95,7 @@ def purposes(random: Random, request: Json) -> list[Json]:
         random,
         lambda: coding(
             pick(random, (TERMINOLOGY + "v3-ActReason",), ("urn:example:purposes",), 0.02),
-            pick(random, known, ("BORDER",), 0.01),
+            pick(random, known, ("BORDER", "PurposeOfUse"), 0.01),
         ),
     )
 
@@ -109,13 +111,20 @@ def classes(random: Random, request: Json) -> list[Json]:
     names = ("Immunization", "Observation", "DiagnosticReport", "Condition")
     system = pick(random, ("http://hl7.org/fhir/resource-types",), ("urn:ietf:bcp:13",), 0.03)
     own = own_or(random, request["record_class"], names)
-    return several(random, lambda: coding(system, pick(random, (own,), ("Vaccination",), 0.02)))
+    return several(random, lambda: coding(system, pick(random, (own,), ABSTRACT, 0.04)))
 
 
 def codes(random: Random, request: Json) -> list[Json]:
     pool = [[CVX, "03"], [CVX, "37"], [SNOMED, "840539006"], [LOINC, "94500-6"], ["urn:x", "1"]]
     own = random.choice(request["codes"]) if request["codes"] else pool[0]
-    found = several(random, lambda: concept(*own_or(random, own, pool)))
+
+    def one() -> Json:
+        codings = [coding(*own_or(random, own, pool))]
+        if random.random() < 0.3:
+            codings.append(coding(*random.choice(pool)))
+        return {"coding": codings}
+
+    found = several(random, one)
     return found if random.random() < 0.97 else [{"text": "my vaccinations"}]
 
 
@@ -124,7 +133,7 @@ def labels(random: Random, request: Json) -> list[Json]:
         if random.random() < 0.4:
             return coding(TERMINOLOGY + "v3-Confidentiality", random.choice("LMNNRV"))
         if random.random() < 0.03:
-            return random.choice((label("XYZ"), coding("urn:example:labels", "secret")))
+            return random.choice((label("SUD"), coding("urn:example:labels", "secret")))
         return label(random.choice(request["labels"] + request["part_labels"] + list(LABELS)))
 
     return several(random, one)

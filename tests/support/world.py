@@ -9,8 +9,9 @@ from typing import Any
 from exchange.model import ReceivedMessage
 from exchange.signing import SigningKey, sign_detached
 from schemas.acknowledgement import Acknowledgement
+from schemas.cessation import Cessation
 from schemas.compose_message import compose_message
-from schemas.envelope import ACKNOWLEDGEMENT, FHIR_JSON
+from schemas.envelope import ACKNOWLEDGEMENT, CESSATION, FHIR_JSON
 from schemas.jwk import PublicJwk
 from schemas.participant import Participant, ParticipantKey, Subscription
 
@@ -92,6 +93,12 @@ class Cast:
         return self.signed(
             name, body, message_id=str(uuid.uuid4()), at=at, content_type=ACKNOWLEDGEMENT
         )
+
+    def cessation(
+        self, name: str, notices: Sequence[str], answer: str, *, at: datetime = NOON
+    ) -> ReceivedMessage:
+        body = Cessation(subscriber=name, notices=tuple(notices), answer=answer, at=at).to_bytes()
+        return self.signed(name, body, message_id=str(uuid.uuid4()), at=at, content_type=CESSATION)
 
 
 def usual_cast(**members: Any) -> Cast:

@@ -252,8 +252,8 @@ def test_definitions_on_standard_output_need_a_file_for_the_passwords(bhx, tmp_p
 class Served:
     """The exchange of a folder behind a real socket, in a thread of its own."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, policies=()):
+        self.folder, self.policies = folder, policies
         self.port = None
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -274,7 +274,7 @@ class Served:
         listening.bind(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         settings = read_settings(data=self.folder, listen=f"127.0.0.1:{self.port}")
-        async with open_exchange(settings) as exchange:
+        async with open_exchange(settings, policies=self.policies) as exchange:
             config = uvicorn.Config(create_app(exchange, metrics=Metrics()), log_config=None)
             self._server = uvicorn.Server(config)
             deciding = asyncio.create_task(exchange.intake.run())
@@ -332,7 +332,8 @@ def test_publish_subscribe_and_audit(bhx, served, tmp_path):
     )
     assert {one.stat().st_mode & 0o777 for one in (tmp_path / "in").iterdir()} == {0o600}
     last = as_json(bhx(*registry, "--out", "in", "--json"))
-    assert last == {"received": 0, "withheld": 0, "unproven": [], "missing": []}
+    nothing = {"unanswered": [], "unproven": [], "missing": []}
+    assert last == {"received": 0, "withheld": 0, "recalled": 0, **nothing}
 
     auditor = ["--url", served, "--as", AUDITOR, "--key", "2.key"]
     report = as_json(bhx("audit", "verify", *auditor, "--json"))

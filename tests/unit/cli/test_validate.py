@@ -19,7 +19,7 @@ BROKEN = {**PATIENT, "gender": "f", "birthDate": "12.04.1990"}
 @pytest.fixture
 def validate(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "BHX_LANG"):
         monkeypatch.delenv(name, raising=False)
 
     def validate(*arguments, code=0, **options):
@@ -170,6 +170,18 @@ def test_people_get_places_sentences_and_a_summary_in_their_language(validate, t
     assert "2 resources: 1 valid, 1 to be mended, 0 could not be read" in english
     assert "Ресурсов: 2" in russian
     assert russian == from_terminal
+
+
+def test_the_language_can_be_set_once_for_all_commands(validate, tmp_path):
+    write(tmp_path / "one.json", PATIENT)
+
+    set_once = validate("one.json", env={"BHX_LANG": "ru", "LANG": "en_GB.UTF-8"}).stdout
+    asked = validate("--lang", "en", "one.json", env={"BHX_LANG": "ru"}).stdout
+    wrong = validate("one.json", env={"BHX_LANG": "kk"}, code=2).stderr
+
+    assert "Ресурсов: 1" in set_once
+    assert "1 resources" in asked
+    assert "BHX_LANG" in wrong
 
 
 @pytest.mark.parametrize("arguments", [["--lang", "kk"], ["--level", "deep"], ["--at", "soon"]])

@@ -16,9 +16,11 @@ RULES = (
     "origin-not-named",
     "label-not-permitted",
     "policy-forbids",
-    "?consent-permits",
-    "?mandate-permits",
-    "?no-basis",
+    "consent-permits",
+    "mandate-permits",
+    "not-understood",
+    "representative",
+    "no-consent",
 )
 REASONS = (
     "unknown-element",

@@ -1,18 +1,24 @@
 """From statements and law to the decision (docs/consent.md sections 6 to 8)."""
 
+import base64
 import hashlib
+import json
 from datetime import timedelta
 
 import pytest
 import rfc8785
 
 from exchange.consent.decision import RULES, decide
+from exchange.consent.request import DisclosureRequest
 from exchange.consent.resources import consents_from
 from exchange.model import ConsentBasis, MandateBasis
 from schemas.consent.purposes import COVERED_BY, is_within
 from schemas.jwk import write_base64url
+from schemas.record_traits import RecordTraits
 from tests.support.consents import (
     ACT_CODE,
+    CONFIDENTIALITY,
+    CVX,
     ISO,
     PCF,
     REASON,
@@ -23,6 +29,7 @@ from tests.support.consents import (
     a_request,
     actor,
     coded,
+    concept,
     decided,
     deny,
     opted,
@@ -363,6 +370,93 @@ def test_the_digest_is_of_the_canonical_inputs_in_their_own_order():
     assert (
         decide(consents, policies, request, NOON + timedelta(seconds=1)).inputs_digest != expected
     )
+
+
+def test_the_digest_by_the_standard_library_alone():
+    consents = [
+        a_consent(
+            permit(
+                deny(actor=[actor("KG", system=ISO)], purpose=coded(REASON, "TREAT")),
+                securityLabel=coded(ACT_CODE, "HIV") + coded(CONFIDENTIALITY, "R"),
+                period={"start": "2026-01-01T00:00:00Z"},
+                code=[concept(CVX, "37")],
+            ),
+            name='Ж\u2028"\x7f',
+        ),
+        opted("OPTIN", name="a", sourceReference={"identifier": {"value": "b"}}),
+    ]
+    statements = [
+        {
+            "identity": "urn:test|a",
+            "status": "active",
+            "given_at": "2026-05-01T10:00:00.000000+00:00",
+            "root": None,
+            "base": ["OPTIN"],
+            "replaces": "|b",
+            "unusable": [],
+            "unevaluated": None,
+            "of_representative": False,
+        },
+        {
+            "identity": 'urn:test|Ж\u2028"\x7f',
+            "status": "active",
+            "given_at": "2026-05-01T10:00:00.000000+00:00",
+            "root": {
+                "type": "permit",
+                "period": ["2026-01-01T00:00:00.000000+00:00", None, True],
+                "codes": [[[CVX, "37"]]],
+                "confidentiality": ["R"],
+                "sensitivity": ["HIV"],
+                "exceptions": [
+                    {"type": "deny", "actors": [["country", "KG"]], "purposes": ["TREAT"]}
+                ],
+            },
+            "base": [],
+            "replaces": None,
+            "unusable": [],
+            "unevaluated": None,
+            "of_representative": False,
+        },
+    ]
+    request = {
+        "purpose": "PUBHLTH",
+        "author": "poe:kz:ala",
+        "collected_in": "KZ",
+        "record_class": "Immunization",
+        "record": None,
+        "codes": [],
+        "diseases": ["measles", "yellow-fever"],
+        "date": None,
+        "confidentiality": "N",
+        "labels": [],
+        "part_labels": [],
+        "origins": [],
+        "is_minor": None,
+    }
+    traits = RecordTraits(
+        author="poe:kz:ala",
+        collected_in="KZ",
+        record_class="Immunization",
+        diseases=("yellow-fever", "measles"),
+    )
+    on_file = consents_from(consents)
+
+    # The same consents and record for two recipients: what was written once is not mixed up.
+    for recipient, country in ((KZ, "KZ"), (KG, "KG"), (KZ, "KZ")):
+        asked = DisclosureRequest(
+            recipient=recipient, recipient_jurisdiction=country, purpose="PUBHLTH", traits=traits
+        )
+        inputs = {
+            "consents": statements,
+            "policies": [],
+            "request": {"recipient": recipient, "recipient_jurisdiction": country, **request},
+            "time": "2026-06-01T12:00:00.000Z",
+        }
+        text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        octets = hashlib.sha256(text.encode()).digest()
+        expected = base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+        assert expected == decide(on_file, (), asked, NOON).inputs_digest
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -50,6 +50,7 @@ ROWS = [
     ({"period": {"start": "2027", "end": "2020"}}, {}, NO, NO),
     ({"period": {"end": "whenever"}}, {}, UNSURE, UNSURE),
     ({"period": {}}, {}, YES, YES),
+    ({"period": {"extension": [{"url": "urn:x"}]}}, {}, UNSURE, UNSURE),
     # actor
     ({"actor": [actor(KZ)]}, {}, YES, YES),
     ({"actor": [actor(KZ, role="PRCP")]}, {}, YES, YES),
@@ -85,6 +86,8 @@ ROWS = [
     ({"class_": coded(TYPES, "Observation")}, {}, NO, NO),
     ({"class_": coded(TYPES, "Patient")}, {}, NO, NO),
     ({"class_": coded(TYPES, "Vaccination")}, {}, UNSURE, UNSURE),
+    ({"class_": coded(TYPES, "Resource")}, {}, UNSURE, UNSURE),
+    ({"class_": coded(TYPES, "DomainResource")}, {}, UNSURE, UNSURE),
     ({"class_": coded("urn:x", "Immunization")}, {}, UNSURE, UNSURE),
     # code
     ({"code": [concept(CVX, "37")]}, {}, YES, YES),

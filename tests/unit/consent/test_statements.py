@@ -279,7 +279,12 @@ def test_a_dissent_denies_what_its_criteria_match_whatever_its_types_say():
 
 
 def test_of_two_versions_of_one_moment_an_unusable_one_and_a_denial_are_the_stop():
-    for other in (a_consent(deny()), a_consent(permit(), implicitRules="urn:x"), opted("OPTOUT")):
+    for other in (
+        a_consent(deny()),
+        a_consent(permit(), implicitRules="urn:x"),
+        opted("OPTOUT"),
+        a_consent(permit(), policy=[{"uri": f"{PCF}Policy-deny"}]),
+    ):
         assert decided(other, a_consent(permit())).decision != "permit"
         assert decided(a_consent(permit()), other).decision != "permit"
 

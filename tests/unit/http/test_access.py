@@ -22,8 +22,8 @@ async def refused(answer, error="invalid_client"):
 @pytest.mark.parametrize(
     ("name", "scope"),
     [
-        (ALA, f"system/receipts.r {EVERYBODY}"),
-        (OSS, f"system/receipts.r {EVERYBODY}"),
+        (ALA, f"system/receipts.r system/slips.c {EVERYBODY}"),
+        (OSS, f"system/receipts.r system/slips.c {EVERYBODY}"),
         (KZ, f"system/deliveries.r system/acknowledgements.c {EVERYBODY}"),
         (AUDITOR, f"system/trail.r {EVERYBODY}"),
     ],

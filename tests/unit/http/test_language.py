@@ -62,8 +62,11 @@ async def test_a_refusal_is_told_in_russian_and_its_receipt_is_the_same(caller):
     assert english.headers["content-language"] == "en"
     assert russian.headers["content-language"] == "ru"
     assert "Accept-Language" in russian.headers["vary"]
-    assert outcome_of(russian)[0]["diagnostics"] == template("envelope.missing", "ru")
-    assert outcome_of(english)[0]["diagnostics"] == template("envelope.missing", "en")
+    assert outcome_of(russian)[0]["details"]["text"] == template("envelope.missing", "ru")
+    assert outcome_of(english)[0]["details"]["text"] == template("envelope.missing", "en")
+    # For who supports the sender, always the same words.
+    for told in (russian, english):
+        assert outcome_of(told)[0]["diagnostics"] == template("envelope.missing", "en")
     assert receipt_in(english.json()) == receipt_in(russian.json())
 
 
@@ -101,3 +104,30 @@ def test_only_what_was_accepted_is_said_to_be(accepted):
     told = operation_outcome([remark], accepted=accepted)["issue"]
 
     assert [one["severity"] for one in told] == ["information", "warning"][not accepted :]
+    assert all(one["details"]["text"] for one in told)
+
+
+async def test_the_description_says_where_a_language_can_be_asked_for(caller):
+    """For each operation that answers with problems, and for those alone."""
+    document = (await caller.http.get("/openapi.json")).json()
+    operations = [
+        (path, operation)
+        for path, at in document["paths"].items()
+        for operation in at.values()
+    ]  # fmt: skip
+
+    for path, operation in operations:
+        asked = [one["name"] for one in operation.get("parameters", ())].count("Accept-Language")
+        told = [
+            answer
+            for answer in operation["responses"].values()
+            if {"Problem", "OperationOutcome"} & titles_in(answer)
+        ]
+        assert asked == (1 if told else 0), path
+        assert all(answer["headers"].keys() >= {"Content-Language", "Vary"} for answer in told)
+    assert len(operations) > 15
+
+
+def titles_in(answer):
+    schemas = [one.get("schema", {}) for one in answer.get("content", {}).values()]
+    return {one.get("title") for schema in schemas for one in (schema, *schema.get("oneOf", ()))}

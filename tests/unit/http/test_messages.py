@@ -59,6 +59,20 @@ async def test_the_same_bytes_get_the_same_answer(caller):
     assert (again.status_code, again.content) == (200, first.content)
 
 
+async def test_an_acceptance_with_warnings_is_repeated_with_the_receipt_that_was_given(caller):
+    """Whatever the language: the warnings are in the receipt, and it keeps its bytes."""
+    unpinned = vaccination(consent(), cvx="99999")
+    first = await caller.publish(ALA, unpinned)
+    again = await caller.publish(ALA, unpinned)
+    russian = await caller.publish(ALA, unpinned, headers={"Accept-Language": "ru"})
+
+    assert [issue.severity for issue in receipt_of(first).issues] == ["warning"]
+    assert again.content == first.content
+    assert receipt_in(russian.json()) == receipt_in(first.json())
+    fetched = await caller.http.get(f"/receipts/{unpinned[0]}", headers=await caller.login(ALA))
+    assert fetched.content == receipt_in(first.json())
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [

@@ -31,6 +31,7 @@ def test_every_character_that_turns_the_writing_is_found(turn):
             "Organization.name",
         ),
         ({"resourceType": "Location", "alias": ["\u202dx"]}, "Location.alias[0]"),
+        ({"resourceType": "Immunization", "lotNumber": "A\u202e12"}, "Immunization.lotNumber"),
         (
             patient(contained=[{"resourceType": "Organization", "id": "a", "name": "\u202ex"}]),
             "Patient.contained[0].name",

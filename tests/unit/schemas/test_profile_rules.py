@@ -3,8 +3,12 @@
 import pytest
 
 from schemas.profile.profile import profile_problems
+from tests.support.world import consent as usual_consent
 from tests.unit.schemas.profile_messages import (
     AT,
+    ORGANIZATION,
+    PATIENT,
+    RESULT,
     coded,
     immunization,
     laboratory,
@@ -22,6 +26,26 @@ POST = "Bundle.entry[3].resource"
 HEAD = "Bundle.entry[0].resource"
 SCT, LOINC, CVX = "http://snomed.info/sct", "http://loinc.org", "http://hl7.org/fhir/sid/cvx"
 ID_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
+
+
+def consent(**changed):
+    return {**usual_consent(), "patient": {"reference": PATIENT}, **changed}
+
+
+def location():
+    return {"resourceType": "Location", "name": "Post"}
+
+
+def single_result(**changed):
+    """A test result sent by itself."""
+    category = [coded("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory")]
+    usual = {"identifier": [{"system": "urn:test", "value": "3"}], "category": category}
+    return observation(**{**usual, **changed})
+
+
+def with_entry(entry):
+    bundle = message(immunization())
+    return {**bundle, "entry": [*bundle["entry"], entry]}
 
 
 def told(resource):
@@ -51,6 +75,11 @@ def told(resource):
         laboratory(),
         laboratory(report(status="amended"), event="labresult-corrected"),
         laboratory(report(status="cancelled", result=None), event="labresult-withdrawn"),
+        laboratory(
+            report(status="partial"), result={"status": "registered", "valueCodeableConcept": None}
+        ),
+        laboratory(result={"subject": {"display": "the traveller"}}, sample={"subject": None}),
+        message(immunization(), patient=patient(deceasedDateTime="2026-05-31")),
     ],
 )
 def test_a_valid_message_has_no_error(valid):
@@ -104,6 +133,67 @@ WRONG = [
     (
         message(immunization(patient={"display": "x"})),
         "error", "focus-about-patient", f"{FOCUS}.patient.reference",
+    ),
+    (
+        laboratory(
+            result={
+                "contained": [{"resourceType": "Patient", "id": "p"}],
+                "subject": {"reference": "#p"},
+            }
+        ),
+        "error", "part-about-patient", "Bundle.entry[4].resource.subject.reference",
+    ),
+    (
+        laboratory(sample={"subject": {"reference": ORGANIZATION}}),
+        "error", "part-about-patient", "Bundle.entry[5].resource.subject.reference",
+    ),
+    (
+        message(immunization(), others=[(RESULT, consent(dateTime="2026-06-03"))]),
+        "error", "in-future", "Bundle.entry[4].resource.dateTime",
+    ),
+    (
+        {**message(immunization()), "timestamp": None},
+        "warning", "timestamp-missing", "Bundle.timestamp",
+    ),
+    (
+        {**message(immunization()), "timestamp": "2026-06-01T12:06:00Z"},
+        "error", "in-future", "Bundle.timestamp",
+    ),
+    (
+        message(immunization(), others=[(RESULT, consent(patient={"display": "x"}))]),
+        "error", "consent-about-patient", "Bundle.entry[4].resource.patient.reference",
+    ),
+    (
+        with_entry({"fullUrl": RESULT}),
+        "error", "entry-resource-missing", "Bundle.entry[4].resource",
+    ),
+    (
+        with_entry({"fullUrl": RESULT, "resource": location(), "search": {}}),
+        "error", "entry-not-message", "Bundle.entry[4].search",
+    ),
+    (
+        with_entry({"fullUrl": "https://example.org/Location/1", "resource": location()}),
+        "error", "full-url-form", "Bundle.entry[4].fullUrl",
+    ),
+    (
+        with_entry({"fullUrl": RESULT.upper(), "resource": location()}),
+        "error", "full-url-form", "Bundle.entry[4].fullUrl",
+    ),
+    (
+        with_entry({"fullUrl": ORGANIZATION, "resource": location()}),
+        "error", "full-url-twice", "Bundle.entry[4].fullUrl",
+    ),
+    (
+        with_entry({"fullUrl": RESULT, "resource": {"resourceType": "Appointment"}}),
+        "error", "resource-not-carried", "Bundle.entry[4].resource",
+    ),
+    (
+        message(immunization(contained=[{"resourceType": "Basic", "id": "b"}])),
+        "error", "resource-not-carried", f"{FOCUS}.contained[0]",
+    ),
+    (
+        with_entry({"fullUrl": RESULT, "resource": {"resourceType": "MessageHeader"}}),
+        "error", "header-once", "Bundle.entry[4].resource",
     ),
     # vaccinations
     (message(immunization(identifier=None)), "error", "identifier-missing", f"{FOCUS}.identifier"),
@@ -177,10 +267,41 @@ WRONG = [
         "error", "country-missing", FOCUS,
     ),
     (
+        message(
+            immunization(performer=None),
+            others=[(RESULT, organization(address=[{"country": "KG"}]))],
+        ),
+        "error", "country-unclear", FOCUS,
+    ),
+    (
         message(immunization(), organization=organization(address=[{"country": "Kazakhstan"}])),
         "error", "country-not-code", f"{POST}.address[0].country",
     ),
+    (
+        message(immunization(protocolApplied=[{"targetDisease": [coded("urn:local", "1")]}])),
+        "error", "system-unknown", f"{FOCUS}.protocolApplied[0].targetDisease[0].coding[0].system",
+    ),
+    (
+        message(immunization(site=coded("urn:local", "1"))),
+        "warning", "system-unknown", f"{FOCUS}.site.coding[0].system",
+    ),
     # laboratory
+    (
+        laboratory(result={"code": coded("urn:local", "1")}),
+        "error", "system-unknown", "Bundle.entry[4].resource.code.coding[0].system",
+    ),
+    (
+        laboratory(sample={"type": coded("urn:local", "1")}),
+        "error", "system-unknown", "Bundle.entry[5].resource.type.coding[0].system",
+    ),
+    (
+        laboratory(report(code={"text": "PCR"})),
+        "warning", "text-only", f"{FOCUS}.code",
+    ),
+    (
+        message(single_result(category=None), event="labresult-published"),
+        "warning", "category-missing", f"{FOCUS}.category",
+    ),
     (laboratory(report(result=None)), "error", "result-missing", f"{FOCUS}.result"),
     (
         laboratory(report(effectiveDateTime=None)),
@@ -239,6 +360,10 @@ WRONG = [
         "error", "after-death", f"{FOCUS}.occurrence",
     ),
     (
+        message(immunization(), patient=patient(deceasedDateTime="2026-06-03")),
+        "error", "in-future", f"{PERSON}.deceased",
+    ),
+    (
         message(immunization(occurrenceDateTime="2026-06-03")),
         "error", "in-future", f"{FOCUS}.occurrence",
     ),
@@ -261,6 +386,30 @@ WRONG = [
     (
         message(immunization(recorded="2026-05-17")),
         "warning", "recorded-before-given", f"{FOCUS}.recorded",
+    ),
+    (
+        message(immunization(recorded="2026-06-03")),
+        "error", "in-future", f"{FOCUS}.recorded",
+    ),
+    (
+        laboratory(report(issued="2026-06-01T12:06:00Z")),
+        "error", "in-future", f"{FOCUS}.issued",
+    ),
+    (
+        laboratory(report(effectiveDateTime="2026-06-03", issued=None)),
+        "error", "in-future", f"{FOCUS}.effective",
+    ),
+    (
+        laboratory(result={"effectiveDateTime": None, "effectivePeriod": {"start": "2026-06-03"}}),
+        "error", "in-future", "Bundle.entry[4].resource.effective.start",
+    ),
+    (
+        laboratory(result={"effectiveDateTime": "1990-03-11"}),
+        "error", "before-birth", "Bundle.entry[4].resource.effective",
+    ),
+    (
+        laboratory(sample={"collection": {"collectedPeriod": {"start": "1990-03-11"}}}),
+        "error", "before-birth", "Bundle.entry[5].resource.collection.collected.start",
     ),
     # migration status
     (
@@ -307,6 +456,49 @@ def test_one_thing_wrong_is_told_with_its_place(wrong, severity, sentence, expre
     assert len(problems) <= 2
 
 
+def test_a_consent_of_tomorrow_is_refused_by_itself_too():
+    """The latest consent wins: no withdrawal could stand against it until then."""
+    assert told(consent(dateTime="2099-01-01T00:00:00Z")) == {
+        ("error", "in-future", "Consent.dateTime")
+    }
+    assert told(consent(dateTime="2026-06-01T12:04:00Z")) == set()
+
+
+def test_the_header_comes_first():
+    bundle = message(immunization())
+    bundle["entry"].append(bundle["entry"].pop(0))
+
+    assert ("error", "header-first", "Bundle.entry[0]") in told(bundle)
+
+
+def test_what_a_consent_lacks_is_told_in_a_message_and_by_itself():
+    undated = consent(dateTime=None)
+
+    assert profile_sentences(message(immunization(), others=[(RESULT, undated)])) == {
+        ("consent.date-time", "Bundle.entry[4].resource.dateTime")
+    }
+    assert profile_sentences(undated) == {("consent.date-time", "Consent.dateTime")}
+
+
+def profile_sentences(resource):
+    return {(one.sentence, one.expression) for one in profile_problems(resource, AT)}
+
+
+def test_a_test_result_sent_by_itself_is_a_record():
+    assert told(message(single_result(), event="labresult-published")) == set()
+
+
+def test_a_resource_alone_says_no_migration_status_and_names_a_country():
+    country = {"url": "http://smart.who.int/ddcc/StructureDefinition/DDCCCountryOfEvent"}
+
+    assert told(immunization(reasonCode=[coded(SCT, "446654005")])) == {
+        ("error", "migration-code", "Immunization.reasonCode[0].coding[0]")
+    }
+    assert told(immunization(extension=[{**country, "valueCode": "Kenya"}])) == {
+        ("error", "country-not-code", "Immunization.extension[0]")
+    }
+
+
 def test_everything_wrong_is_told_at_once():
     wrong = message(
         immunization(identifier=None, vaccineCode={"text": "x"}, occurrenceDateTime="2027"),
@@ -327,6 +519,15 @@ def test_the_maker_of_the_vaccine_answers_for_no_record_and_says_no_country():
         performer=None, manufacturer={"reference": "urn:uuid:00000000-0000-4000-8000-000000000003"}
     )
     assert {sentence for _, sentence, _ in told(message(made))} == {
+        "organization-missing", "country-missing",
+    }  # fmt: skip
+
+
+def test_a_maker_inside_the_record_answers_for_it_no_more():
+    maker = {**organization(), "id": "m"}
+    made = immunization(performer=None, manufacturer={"reference": "#m"}, contained=[maker])
+
+    assert {sentence for _, sentence, _ in told(message(made, organization=None))} == {
         "organization-missing", "country-missing",
     }  # fmt: skip
 

@@ -514,7 +514,8 @@ def test_a_release_by_a_mandate_names_the_law_and_needs_no_consent():
     trail = [
         written(0, "log-created", origin=ORIGIN),
         accepted(1, "m-1", FIRST),
-        released(2, "d-1", 1, view="minimum", basis=mandate),
+        written(2, "policy-adopted", jurisdiction="KZ", version=2, document=FIRST),
+        released(3, "d-1", 1, view="minimum", basis=mandate),
     ]
 
     assert checked(trail).findings == ()

@@ -1,0 +1,1 @@
+"""Pages and papers for travellers, in English and Russian."""
