@@ -1,5 +1,6 @@
 """What a logged-in participant may do: SMART scopes by role."""
 
+from schemas.consent import purposes
 from schemas.participant import Participant, Role
 
 RECEIPTS = "system/receipts.r"
@@ -24,7 +25,7 @@ SCOPES = {
 
 _OF_ROLE: dict[Role, tuple[str, ...]] = {
     "publisher": (RECEIPTS, SLIPS),
-    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS, BREAK_GLASS),
+    "subscriber": (DELIVERIES, ACKNOWLEDGEMENTS),
     "auditor": (TRAIL,),
     "operator": (DISCLOSURES,),
     "witness": (),
@@ -32,6 +33,8 @@ _OF_ROLE: dict[Role, tuple[str, ...]] = {
 
 
 def scopes_of(participant: Participant) -> tuple[str, ...]:
-    """Every scope that the participant's roles give it."""
+    """Every scope that the participant's roles, and the purpose BTG, give it."""
     given = [scope for role in participant.roles for scope in _OF_ROLE[role]]
+    if "subscriber" in participant.roles and purposes.BREAK_GLASS in participant.purposes:
+        given.append(BREAK_GLASS)
     return tuple(dict.fromkeys([*given, PARTICIPANTS]))

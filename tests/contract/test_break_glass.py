@@ -211,7 +211,9 @@ async def test_documents_that_are_one_traveller_lead_to_all_records(ward):
 
 
 async def test_only_places_whose_policy_names_the_participant_are_open(ward):
-    """The post in Kyrgyzstan has no policy here."""
+    """The post in Kyrgyzstan has no policy here, and no origin stands in this one's way."""
+    of_no_country = ward.cast.participants[HOSPITAL].model_copy(update={"jurisdiction": "*"})
+    await ward.exchange.admissions.admit(of_no_country)
     await ward.submit(vaccination(consent(recipients=[KZ])))
     await ward.submit(vaccination(source=OSS), by=OSS)
 

@@ -113,7 +113,7 @@ def test_a_record_tells_its_place_its_labels_and_its_parts(file, decided):
     _, body = vaccination(documents=())
     message = json.loads(body)
     resources = {one["resource"]["resourceType"]: one["resource"] for one in message["entry"]}
-    resources["Patient"]["meta"] = {"security": coded(ACT_CODE, "HIV")}
+    resources["Organization"]["meta"] = {"security": coded(ACT_CODE, "HIV")}
     record = file(message, "record.json")
     consent = file(a_consent(permit(code=[{"coding": coded("http://hl7.org/fhir/sid/cvx", "37")}])))
 

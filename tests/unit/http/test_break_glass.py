@@ -5,7 +5,7 @@ import pytest
 
 from adapters.http.app import create_app
 from adapters.telemetry import Metrics
-from tests.contract.test_break_glass import HOSPITAL, a_ward, policy
+from tests.contract.test_break_glass import HOSPITAL, MINISTRY, a_ward, policy
 from tests.support.world import ALA, AUDITOR, KZ, consent, vaccination
 from tests.unit.http.conftest import BASE, Caller
 
@@ -59,7 +59,8 @@ async def test_it_is_for_subscribers_and_for_oneself(ward):
 
     assert (await knock(ward, body, by=ALA)).status_code == 403
     assert (await knock(ward, body, by=AUDITOR)).status_code == 403
-    assert (await knock(ward, body, by=KZ)).json()["reason"] == "untrusted-sender"
+    assert (await knock(ward, body, by=KZ)).status_code == 403  # not admitted for BTG
+    assert (await knock(ward, body, by=MINISTRY)).json()["reason"] == "untrusted-sender"
     assert (await ward.caller.http.post("/break-glass", content=body)).status_code == 401
     assert await ward.entries("refused", "break-glass-opened") == []
 
