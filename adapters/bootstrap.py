@@ -42,6 +42,7 @@ from exchange.ports import Clock, Publisher, Store
 from exchange.preview import PreviewDesk
 from exchange.processor import MessageProcessor
 from exchange.proving import ProofDesk
+from exchange.redelivering import RedeliveryDesk
 from exchange.relay import Relay
 from exchange.retention import RetentionDesk
 from exchange.slips import SlipDesk
@@ -80,6 +81,7 @@ class Exchange:
     admissions: Admissions
     policies: PolicyDesk
     previews: PreviewDesk
+    redeliveries: RedeliveryDesk
     disclosures: DisclosureDesk
     slips: SlipDesk
     erasures: ErasureDesk
@@ -213,6 +215,9 @@ def compose(
             policies=policies,
         ),
         admissions=Admissions(clock=clock, store=store, signer=signer, origin=origin),
+        redeliveries=RedeliveryDesk(
+            clock=clock, store=store, directory=directory, proofs=proofs, policies=policies
+        ),
         previews=PreviewDesk(
             clock=clock,
             directory=directory,

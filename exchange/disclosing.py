@@ -144,7 +144,7 @@ class DisclosureDesk:
             ),
             reading=writing.proof(reading),
             disclosures=writing.disclosures(),
-            broken_glass=tuple(writing.glass(one) for one in rows.grants),
+            broken_glass=tuple(writing.glass(*one) for one in rows.grants),
             slips=tuple(
                 ReportedSlip(
                     issued_at=entry_time(one.issued_at), expires_at=entry_time(one.expires_at)
@@ -167,7 +167,7 @@ def _shown_entries(rows: DisclosureRows, reading: int) -> list[int]:
     return [
         reading,
         *(one.entry_index for one in released),
-        *(one.opened_entry for one in rows.grants),
+        *(index for _, index in rows.grants),
     ]
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from exchange.model import (
     ConsentOnFile,
-    ParticipantId,
+    Grant,
     PendingDelivery,
     RecallAnswer,
     ReleasedDelivery,
@@ -33,20 +32,6 @@ class ReportedDelivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenGlass:
-    """A grant to see the traveller's records without a basis."""
-
-    grant_id: str
-    participant: ParticipantId
-    reason: str
-    approver: ParticipantId | None
-    opened_entry: int
-    opened_at: datetime
-    until: datetime
-    outcome: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisclosureRows:
     """Everything about one traveller, merged subjects included.
 
@@ -54,11 +39,12 @@ class DisclosureRows:
         deliveries: in the order of the trail; notices that wait come last.
         consents: every statement on file.
         policies: exact bytes of those that bases name, by digest.
+        grants: broken glass, each with the trail index that opened it.
         slips: in the order they were issued.
     """
 
     deliveries: Sequence[ReportedDelivery] = ()
     consents: Sequence[ConsentOnFile] = ()
     policies: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    grants: Sequence[BrokenGlass] = ()
+    grants: Sequence[tuple[Grant, int]] = ()
     slips: Sequence[Slip] = ()

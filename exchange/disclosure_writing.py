@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exchange.directory import Directory
-from exchange.disclosure_rows import BrokenGlass, DisclosureRows, ReportedDelivery
+from exchange.disclosure_rows import DisclosureRows, ReportedDelivery
 from exchange.errors import IntegrityBroken
 from exchange.model import (
     BreakGlassBasis,
     ConsentBasis,
+    Grant,
     MandateBasis,
     MessageIdentity,
     PendingDelivery,
@@ -62,7 +63,7 @@ class ReportWriting:
             if one.pending.recall is None and one.released is not None
         )
 
-    def glass(self, one: BrokenGlass) -> ReportedGlass:
+    def glass(self, one: Grant, opened_entry: int) -> ReportedGlass:
         """A line for a grant."""
         return ReportedGlass(
             grant=one.grant_id,
@@ -70,7 +71,7 @@ class ReportWriting:
             reason=self._coded(one.reason, f"glass-reason.{one.reason}"),
             opened_at=entry_time(one.opened_at),
             until=entry_time(one.until),
-            proof=self.proof(one.opened_entry),
+            proof=self.proof(opened_entry),
             approver=None if one.approver is None else self._party(one.approver),
             outcome=None
             if one.outcome is None

@@ -406,6 +406,9 @@ class Store(Protocol):
     async def unsent(self, *, released_before: datetime, limit: int) -> Sequence[DeliveryRow]:
         """Deliveries let out before that time and never marked sent, oldest first."""
 
+    async def recalled_among(self, delivery_ids: Sequence[str]) -> frozenset[str]:
+        """Those of these deliveries for which there is a notice of recall, let out or waiting."""
+
     async def mark_sent(self, delivery_ids: Sequence[str], at: datetime) -> None:
         """Remember that the broker confirmed these. If we crash before, they are sent again."""
 

@@ -81,7 +81,12 @@ class Relay:
         """Publish again what was released before `resend_after` and not marked sent; how many."""
         before = self.clock.now() - self.resend_after
         rows = await self.store.unsent(released_before=before, limit=BATCH)
-        await self.dispatcher.dispatch(await self.proofs.deliveries_of(rows))
+        recalled = await self.store.recalled_among([one.pending.delivery_id for one in rows])
+        kept = [one for one in rows if one.pending.delivery_id not in recalled]
+        await self.dispatcher.dispatch(await self.proofs.deliveries_of(kept))
+        if recalled:
+            # Never to be sent: the notice follows, and says of what.
+            await self.store.mark_sent(sorted(recalled), self.clock.now())
         return len(rows)
 
     async def _let_out(self, subscriber: str, window: int, directory: Directory) -> list[Delivery]:

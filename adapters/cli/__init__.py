@@ -12,6 +12,7 @@ from adapters.cli.audit import audit
 from adapters.cli.bench import bench
 from adapters.cli.break_glass import break_glass
 from adapters.cli.consent import consent
+from adapters.cli.dead_letters import dead_letters
 from adapters.cli.demo import demo
 from adapters.cli.disclosures import disclosures
 from adapters.cli.erase import erase
@@ -72,6 +73,7 @@ app.add_typer(key, name="key", rich_help_panel="For everybody")
 app.command(rich_help_panel="For the operator of an exchange")(serve)
 app.add_typer(participant, name="participant", rich_help_panel="For the operator of an exchange")
 app.add_typer(policy, name="policy", rich_help_panel="For the operator of an exchange")
+app.add_typer(dead_letters, name="dead-letters", rich_help_panel="For the operator of an exchange")
 app.command(rich_help_panel="For the operator of an exchange")(disclosures)
 app.command(rich_help_panel="For the operator of an exchange")(erase)
 app.command(rich_help_panel="For the operator of an exchange")(retain)

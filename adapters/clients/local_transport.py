@@ -20,6 +20,7 @@ from exchange.intake import Intake
 from exchange.model import ReceivedMessage
 from exchange.ports import Store
 from exchange.proving import ProofDesk
+from exchange.redelivering import RedeliveryDesk
 from schemas.participant import Participant
 
 _POLL_SECONDS = 0.02
@@ -49,6 +50,10 @@ class ExchangeParts(Protocol):
         """Makes deliveries."""
 
     @property
+    def redeliveries(self) -> RedeliveryDesk:
+        """What may be handed out, for the first time or again."""
+
+    @property
     def store(self) -> Store:
         """Holds the trail."""
 
@@ -76,7 +81,7 @@ class LocalTransport:
                 self._participant_id, after=after, limit=limit
             )
             if rows or not deadline.left:
-                deliveries = await self._exchange.proofs.deliveries_of(rows)
+                deliveries = await self._exchange.redeliveries.deliveries_of(rows)
                 return Arrivals(
                     arrived=[Arrived(delivery=one) for one in deliveries],
                     cursor=max([after, *(row.pending.number for row in rows)]),

@@ -63,11 +63,12 @@ def delivery_routes(parts: Parts, tokens: AccessTokens) -> APIRouter:
     ) -> JSONResponse:
         """The caller's own deliveries, each with the publisher's bytes and its proof.
 
-        A delivery that was erased is left out; its number stays in the numbering. At most as many
+        A delivery that was erased or recalled is left out, and so is one that was acknowledged and
+        whose basis no longer holds; its number stays in the numbering. At most as many
         as the participant's window are let out and not yet acknowledged.
         """
         rows = await _rows(parts, request, caller, after=after, limit=limit, wait=wait)
-        found = await parts.proofs.deliveries_of(rows)
+        found = await parts.redeliveries.deliveries_of(rows)
         return JSONResponse(
             {
                 "deliveries": [one.to_values() for one in found],

@@ -12,6 +12,7 @@ from exchange.disclosing import DisclosureDesk
 from exchange.intake import Intake
 from exchange.ports import Clock, Store
 from exchange.proving import ProofDesk
+from exchange.redelivering import RedeliveryDesk
 from exchange.slips import SlipDesk
 
 
@@ -63,6 +64,10 @@ class Parts(Protocol):
     @property
     def proofs(self) -> ProofDesk:
         """Receipts, deliveries and entries with their proofs."""
+
+    @property
+    def redeliveries(self) -> RedeliveryDesk:
+        """What may be handed out, for the first time or again."""
 
     @property
     def acknowledgements(self) -> AcknowledgementDesk:

@@ -13,7 +13,7 @@ from aiormq.abc import DeliveredMessage
 from adapters.rabbitmq.confirms import ConfirmedPublishing
 from adapters.rabbitmq.connection import RabbitConnection, broker_errors
 from adapters.rabbitmq.sealed_letters import Letter, sealed
-from adapters.rabbitmq.topology import DEAD_LETTERS
+from adapters.rabbitmq.topology import AUTHENTICATED_AS_HEADER, DEAD_LETTERS, OUR_HEADERS
 from exchange.errors import Unavailable
 from exchange.subjects import SubjectVault
 
@@ -86,10 +86,15 @@ class DeadLetterKeeper:
 
 
 def letter_of(message: DeliveredMessage) -> Letter:
-    """The letter that a message is."""
+    """The letter that a message is, with whom the broker vouched for.
+
+    What the broker put aside by itself has the sender's own headers, and an `x-death` that we never
+    send on: of these, what looks like ours is the sender's invention.
+    """
     properties = message.header.properties
-    return Letter(
-        body=message.body,
-        headers=dict(properties.headers or {}),
-        content_type=properties.content_type,
-    )
+    headers = dict(properties.headers or {})
+    if "x-death" in headers:
+        headers = {name: value for name, value in headers.items() if name not in OUR_HEADERS}
+        if properties.user_id is not None:
+            headers[AUTHENTICATED_AS_HEADER] = properties.user_id
+    return Letter(body=message.body, headers=headers, content_type=properties.content_type)

@@ -14,13 +14,18 @@ from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
 from adapters.rabbitmq.confirms import PERSISTENT, Publication
+from adapters.rabbitmq.sealed_letters import Letter
 from adapters.rabbitmq.topology import (
+    ACKNOWLEDGEMENTS,
     ATTEMPTS_HEADER,
     AUTHENTICATED_AS_HEADER,
     DEAD,
+    OUR_HEADERS,
     QUEUE_HEADER,
     REASON_HEADER,
     SIGNATURE_HEADER,
+    SUBMISSIONS,
+    retried_queue,
     retry_queue,
 )
 from exchange.model import ReceivedMessage
@@ -41,7 +46,6 @@ _OBEYED_BY_THE_BROKER = frozenset(
         "x-last-death-reason",
     }
 )
-_OURS = frozenset({ATTEMPTS_HEADER, AUTHENTICATED_AS_HEADER, QUEUE_HEADER, REASON_HEADER})
 
 
 def received_from(message: DeliveredMessage, *, retried: bool) -> ReceivedMessage:
@@ -91,6 +95,31 @@ def sent_again(
     )
 
 
+def sent_back(letter: Letter) -> Publication:
+    """A dead letter as it comes again to the queue that it was put aside from.
+
+    By the end of the retry ladder, where whom the broker vouched for is believed; a queue of a
+    participant gets it as it was.
+    """
+    headers = {
+        name: value
+        for name, value in letter.headers.items()
+        if name not in _OBEYED_BY_THE_BROKER
+        and name not in {REASON_HEADER, QUEUE_HEADER, ATTEMPTS_HEADER}
+        and _is_writable(name, value)
+    }
+    is_ours = letter.queue.removesuffix(".retried") in {SUBMISSIONS, ACKNOWLEDGEMENTS}
+    queue = retried_queue(letter.queue.removesuffix(".retried")) if is_ours else letter.queue
+    return Publication(
+        exchange="",
+        routing_key=queue,
+        body=letter.body,
+        properties=Basic.Properties(
+            content_type=letter.content_type, headers=headers, delivery_mode=PERSISTENT
+        ),
+    )
+
+
 def _sent_on(
     message: DeliveredMessage, received: ReceivedMessage, ours: Mapping[str, FieldValue]
 ) -> Basic.Properties:
@@ -99,7 +128,7 @@ def _sent_on(
     headers = {
         name: _writable(value)
         for name, value in _headers(message).items()
-        if name not in _OBEYED_BY_THE_BROKER | _OURS and _is_writable(name, value)
+        if name not in _OBEYED_BY_THE_BROKER | OUR_HEADERS and _is_writable(name, value)
     }
     if received.authenticated_as is not None:
         headers[AUTHENTICATED_AS_HEADER] = received.authenticated_as

@@ -41,6 +41,11 @@ ATTEMPTS_HEADER: Final = "bhx-attempts"
 #: Whom the broker vouched for when the message first came; believed only on the ladder.
 AUTHENTICATED_AS_HEADER: Final = "bhx-authenticated-as"
 
+#: What only we may say in a header.
+OUR_HEADERS: Final = frozenset(
+    {ATTEMPTS_HEADER, AUTHENTICATED_AS_HEADER, QUEUE_HEADER, REASON_HEADER}
+)
+
 #: The rungs of the retry ladder.
 RETRY_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5))
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 
 from adapters.store.database import Statements
+from adapters.store.grants import SELECT_GRANTS, read_grant
 from adapters.store.keys import ByKeys
 from adapters.store.rows import SELECT_DELIVERIES, read_consent_row, read_delivery, read_slip
 from adapters.store.sealed import all_subjects
@@ -18,7 +19,7 @@ from adapters.store.tables import (
     policies,
     slips,
 )
-from exchange.disclosure_rows import BrokenGlass, DisclosureRows, ReportedDelivery
+from exchange.disclosure_rows import DisclosureRows, ReportedDelivery
 from exchange.model import MandateBasis
 
 #: A record that still waits was not let out; a notice that waits is already owed.
@@ -37,9 +38,7 @@ _CONSENTS = ByKeys(
 _POLICIES = ByKeys(
     policies.c.digest, lambda among: select(policies.c.digest, policies.c.body).where(among)
 )
-_GRANTS = ByKeys(
-    grants.c.subject_id, lambda among: select(grants).where(among).order_by(grants.c.opened_entry)
-)
+_GRANTS = ByKeys(grants.c.subject_id, SELECT_GRANTS.where)
 _SLIPS = ByKeys(
     slips.c.subject_id,
     lambda among: select(slips).where(among).order_by(slips.c.issued_at, slips.c.token_digest),
@@ -55,7 +54,7 @@ async def read_disclosures(statements: Statements, subject_id: str) -> Disclosur
         deliveries=found,
         consents=[read_consent_row(row) for row in await _CONSENTS.rows(statements, of)],
         policies={row.digest: row.body for row in named},
-        grants=[_grant(row) for row in await _GRANTS.rows(statements, of)],
+        grants=[(read_grant(row), row.opened_entry) for row in await _GRANTS.rows(statements, of)],
         slips=[read_slip(row) for row in await _SLIPS.rows(statements, of)],
     )
 
@@ -73,17 +72,4 @@ def _reported(row: Row[Any]) -> ReportedDelivery:
         acknowledged_entry=row.acknowledged_entry,
         answer=delivery.answer,
         answered_entry=row.answered_entry,
-    )
-
-
-def _grant(row: Row[Any]) -> BrokenGlass:
-    return BrokenGlass(
-        grant_id=row.grant_id,
-        participant=row.participant,
-        reason=row.reason,
-        approver=row.approver,
-        opened_entry=row.opened_entry,
-        opened_at=row.opened_at,
-        until=row.until,
-        outcome=row.outcome,
     )

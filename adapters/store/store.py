@@ -98,6 +98,10 @@ _UNSENT = (
     .order_by(unsent.c.entry_index)
     .limit(bindparam("most"))
 )
+_RECALLED = ByKeys(
+    deliveries.c.recalls,
+    lambda among: select(deliveries.c.recalls).where(among, is_notice),
+)
 _MARK_SENT = ByKeys(
     deliveries.c.delivery_id,
     lambda among: delete(unsent).where(
@@ -284,6 +288,11 @@ class SqlStore:
         """Deliveries let out before that time and never marked sent, oldest first."""
         rows = await self._rows(_UNSENT, released_before=released_before, most=limit)
         return [read_delivery(row) for row in rows]
+
+    async def recalled_among(self, delivery_ids: Sequence[str]) -> frozenset[str]:
+        """Those of these deliveries for which there is a notice of recall, let out or waiting."""
+        rows = await self._among(_RECALLED, delivery_ids)
+        return frozenset(row.recalls for row in rows)
 
     async def mark_sent(self, delivery_ids: Sequence[str], at: datetime) -> None:
         """Remember that the broker confirmed these. If we crash before, they are sent again."""

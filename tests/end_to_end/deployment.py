@@ -284,8 +284,8 @@ class Deployment:
 
         asyncio.run(publish())
 
-    def amqp_read(self, queue_name, count, *, user):
-        """So many messages of a queue, acknowledged: (body, headers) pairs."""
+    def amqp_read(self, queue_name, count, *, user, leave=False):
+        """So many messages of a queue: (body, headers) pairs; acknowledged unless they are left."""
 
         async def read():
             read = []
@@ -298,7 +298,8 @@ class Deployment:
                         if message is None:
                             await asyncio.sleep(0.05)
                             continue
-                        await message.ack()
+                        if not leave:
+                            await message.ack()
                         read.append((message.body, dict(message.headers)))
             return read
 

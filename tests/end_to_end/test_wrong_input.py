@@ -15,7 +15,7 @@ import aiormq.exceptions
 import pytest
 
 from tests.end_to_end import independent
-from tests.end_to_end.deployment import until
+from tests.end_to_end.deployment import run_bhx, until
 from tests.end_to_end.real_records import compose, consent
 
 SECRET = "Ktznxqv"
@@ -196,9 +196,22 @@ def test_garbage_of_nobody_is_recorded_and_ends_among_the_dead_letters(deploymen
         input=garbage, check=True, capture_output=True, timeout=30,
     )  # fmt: skip
 
-    [(body, headers)] = deployment.amqp_read("bhx.dead-letters", 1, user=deployment.exchange_user)
-    assert (body, headers["bhx-reason"]) == (garbage, "malformed-message")
-    assert headers["bhx-queue"] == "bhx.submissions"
+    [(sealed, headers)] = until(
+        lambda: deployment.amqp_read(
+            "bhx.dead-letters.sealed", 1, user=deployment.exchange_user, leave=True
+        ),
+        "the sealed letter",
+    )
+    assert (headers["bhx-reason"], headers["bhx-queue"]) == ("malformed-message", "bhx.submissions")
+    assert SECRET.encode() not in sealed
+    box = ["--broker", deployment.amqp_url(deployment.exchange_user), *deployment.own_store]
+    [[letter]], _ = run_bhx("dead-letters", "list", "--json", *box)
+    assert (letter["reason"], letter["bytes"]) == ("malformed-message", len(garbage))
+    target = deployment.folder / "letter"
+    run_bhx("dead-letters", "open", letter["id"], "--out", target, *box)
+    assert target.read_bytes() == garbage
+    run_bhx("dead-letters", "drop", letter["id"], *box)
+    assert run_bhx("dead-letters", "list", "--json", *box)[0] == [[]]
     [entry] = [json.loads(one) for one in deployment.entries()[size:]]
     assert (entry["type"], entry["reason"], entry["publisher"]) == (
         "refused",

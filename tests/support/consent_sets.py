@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies
 
 from tests.support.doubtful_consents import make_doubtful
+from tests.support.near_provisions import near, willing_root
 from tests.support.policy_sets import policies_for
 from tests.support.provision_sets import (
     CVX,
@@ -24,12 +25,10 @@ from tests.support.provision_sets import (
     RECIPIENTS,
     SNOMED,
     TERMINOLOGY,
-    actors,
     coding,
     concept,
     label,
     pick,
-    provision,
     root_provision,
 )
 
@@ -44,12 +43,6 @@ DATE_TIMES = (
     "2025-03-01T08:00:00Z", "2026-01-10T10:00:00+05:00", "2026-06-01T09:00:00Z",
     "2026-06-01T14:00:00+05:00", "2026-09-09T09:09:09Z", "2026-11-25T11:59:59.999Z",
     "2026-11-25T12:04:59Z", "2026-11-25T12:05:00Z", "2026-11-25T12:05:01Z", "2027-02-01T00:00:00Z",
-)  # fmt: skip
-#: A root and what is nested in it; of two words the second is nested in the first.
-WAYS = (
-    ("permit",), ("permit", "permit"), ("permit", "permit", "permit"), ("permit", "deny"),
-    ("permit", "deny permit"), ("permit", "permit", "deny"), ("permit", "permit deny"),
-    ("deny", "permit"), ("deny", "permit", "permit"), ("deny", "permit deny"),
 )  # fmt: skip
 #: A day, a month, an instant: each as wide as a partial date can mean.
 RECORD_DATES = (
@@ -88,8 +81,10 @@ def consent_set(seed: int, *, doubtful: bool = False) -> ConsentSet:
     random = Draws(seed)
     request = request_of(random)
     consents = [consent(random, request) for _ in range(random.choice((1, 1, 2, 2, 3, 4)))]
-    if random.random() < 0.3:
-        consents[random.randrange(len(consents))] = willing(random, request)
+    if random.random() < 0.45:
+        consents = [*consents[: random.choice((0, 0, 1))], willing(random, request)]
+        if request["part_labels"] and random.random() < 0.3:
+            consents.append(objecting(random, request))
     replace_some(random, consents)
     if doubtful:
         for one in consents:
@@ -148,9 +143,6 @@ def consent(random: Random, request: Json) -> Json:
         found["performer"] = [dict(PATIENT)]
     if typed or random.random() < 0.7:
         found["provision"] = root_provision(random, request, typed)
-    if found["status"] == "rejected" and request["part_labels"] and random.random() < 0.5:
-        kind = random.choice(("permit", "deny"))
-        found["provision"] = {"type": kind, "securityLabel": [label(request["part_labels"][0])]}
     for chance, change in ODDITIES:
         if random.random() < chance:
             change(random, found)
@@ -161,39 +153,21 @@ def willing(random: Random, request: Json) -> Json:
     """A Consent that comes near to permitting this very request, by one path or several."""
     found = consent(random, request)
     found.update({"status": "active", "dateTime": random.choice(DATE_TIMES[:7])})
-    kind, *nested = random.choice(WAYS)
-    found["provision"] = {
-        **near(random, request, kind),
-        **({"provision": [way(random, request, one) for one in nested]} if nested else {}),
-    }
+    found["provision"] = willing_root(random, request)
     return found
 
 
-def way(random: Random, request: Json, kinds: str) -> Json:
-    """A rule of the first kind, with one of the next kind nested in it."""
-    kind, _, further = kinds.partition(" ")
-    found = near(random, request, kind)
-    if further:
-        found["provision"] = [way(random, request, further)]
-    return found
-
-
-def near(random: Random, request: Json, kind: str) -> Json:
-    """A rule that matches more often than not, and names some of the record's labels."""
-    found = {**provision(random, request, 0, 0.02), "type": kind}
-    found.pop("securityLabel", None)
-    named = request["labels"] + request["part_labels"]
-    if named and random.random() < 0.6:
-        some = random.sample(named, random.randint(1, len(named)))
-        found["securityLabel"] = [label(code) for code in some]
-    if random.random() < 0.4:
-        found["actor"] = actors(random, request)
-    if kind == "deny" and random.random() < 0.4:
-        # Unsure, but for a record that has it.
-        found |= random.choice(
-            ({"code": [concept("urn:x", "1")]}, {"dataPeriod": {"start": "2026-05"}})
-        )
-    return found
+def objecting(random: Random, request: Json) -> Json:
+    """A dissent about some of the record's parts."""
+    named = random.sample(request["part_labels"], 1)
+    return {
+        **consent(random, request),
+        "identifier": [{"system": "urn:example:consents", "value": "D"}],
+        "status": "rejected",
+        "dateTime": random.choice(DATE_TIMES[:5]),
+        "provision": {**near(random, request, random.choice(("permit", "deny"))),
+                      "securityLabel": [label(one) for one in named]},
+    }  # fmt: skip
 
 
 def identity(random: Random) -> Json:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from exchange.facts import Facts
-from exchange.model import MessageIdentity, ReceivedMessage
+from exchange.model import Grant, MessageIdentity, ReceivedMessage
 from exchange.recording import Recording
 from exchange.slips import digest_of, new_token
 from schemas.policy import read_policy
@@ -245,6 +245,57 @@ async def test_texts_come_in_russian(exchange, cast):
     report = await report_on(exchange, language="ru")
 
     assert report.disclosures[0].purpose.text == "Охрана общественного здоровья"
+
+
+async def test_broken_glass_is_told_even_if_nothing_went_out(exchange, cast, clock):
+    outcome = await submit(exchange, cast, vaccination(consent()))
+    stored = await exchange.store.sealed_bodies([identity(outcome)])
+    ((subject, _),) = stored.values()
+    grant = Grant(
+        grant_id="a" * 32,
+        participant=KG,
+        subject_id=subject.subject_id,
+        reason="emergency-treatment",
+        approver=KZ,
+        opened_at=clock.now(),
+        until=clock.now() + timedelta(hours=4),
+    )
+    async with exchange.store.locked() as trail:
+        facts = await trail.facts_about(subscribers=[KG])
+        recording = Recording(
+            head=trail.head,
+            facts=facts,
+            windows={KG: 10},
+            origin=exchange.settings.origin,
+            now=clock.now(),
+        )
+        recording.break_glass(grant, [], [("A" * 43, ReceivedMessage(body=b"{}", signature="s"))])
+        await trail.save(recording.close(exchange.keys.note_signer))
+        await trail.commit()
+
+    issued = await exchange.slips.issue(identity(outcome), issuer=ALA)
+    report = await exchange.disclosures.by_slip(issued.token)
+
+    require_true(json.loads(report.to_bytes()))
+    (glass,) = report.broken_glass
+    assert (glass.participant.id, glass.approver.id, glass.outcome) == (KG, KZ, None)
+    assert glass.reason.text == "emergency treatment"
+    assert (glass.opened_at, glass.until) == (
+        "2026-06-01T12:00:00.000Z",
+        "2026-06-01T16:00:00.000Z",
+    )
+
+
+async def test_an_erased_traveller_has_no_slip_and_no_report(exchange, cast):
+    outcome = await submit(exchange, cast, vaccination(consent()))
+    issued = await exchange.slips.issue(identity(outcome), issuer=ALA)
+    await exchange.erasures.erase([(SYSTEM, "N 1234567")])
+
+    assert await exchange.disclosures.by_slip(issued.token) is None
+    report = await report_on(exchange)
+    assert report.disclosures == report.slips == ()
+    assert await exchange.slips.issue(identity(outcome), issuer=ALA) is None
+    assert await exchange.slips.issue_as_operator(outcome.receipt.message) is None
 
 
 # --- slips ---------------------------------------------------------------------------------------

@@ -197,6 +197,19 @@ async def test_unknown_and_expired_are_answered_alike(caller, clock, headers):
     assert len(await entries(caller)) == before
 
 
+@pytest.mark.parametrize("headers", [{}, JSON])
+async def test_erased_is_answered_like_unknown(caller, headers):
+    slip = await issued(caller)
+    await caller.exchange.erasures.erase([(SYSTEM, "N 1234567")])
+
+    erased = await caller.http.get(slip["url"], headers=headers)
+    unknown = await caller.http.get(f"/slip/{new_token()}", headers=headers)
+
+    assert erased.status_code == unknown.status_code == 404
+    assert erased.content == unknown.content
+    assert dict(erased.headers) == dict(unknown.headers)
+
+
 async def test_a_slip_holds_for_as_long_as_is_set(tmp_path, cast, clock):
     async with called_exchange(tmp_path, cast, clock, slip_days=1) as caller:
         slip = await issued(caller)
