@@ -24,7 +24,13 @@ from adapters.rabbitmq.connection import RabbitConnection, broker_errors
 from adapters.rabbitmq.dead_letter_keeper import letter_of
 from adapters.rabbitmq.republishing import writable_headers
 from adapters.rabbitmq.sealed_letters import SEALED_TYPE, Letter, unsealed
-from adapters.rabbitmq.topology import AUTHENTICATED_AS_HEADER, DEAD_LETTERS, SEALED_LETTERS
+from adapters.rabbitmq.topology import (
+    AUTHENTICATED_AS_HEADER,
+    DEAD_LETTERS,
+    OUR_HEADERS,
+    QUEUE_HEADER,
+    SEALED_LETTERS,
+)
 from exchange.errors import IntegrityBroken
 from exchange.model import MessageIdentity
 from exchange.ports import Traveller
@@ -33,6 +39,7 @@ from schemas.delivery import DELIVERY_HEADER
 
 #: Messages held unacknowledged at once; each may be as large as a message may be.
 _BATCH = 50
+_DEATH = ("x-death", "x-first-death-", "x-last-death-")
 #: A document's system and value in bytes that are no JSON, in either order.
 _PAIRS = (
     re.compile(r'"system"\s*:\s*"([^"]*)"\s*,\s*"value"\s*:\s*"([^"]*)"'),
@@ -153,6 +160,15 @@ def _as_it_was(message: DeliveredMessage, queue: str) -> Publication:
     """The same dead letter, with all that tells why it is one."""
     properties = copy.copy(message.header.properties)
     headers = writable_headers(message)
+    if "x-death" in headers:
+        # What the broker says by itself, we say in our own headers: it is not believed of us, and
+        # of the sender's none that looks like ours is.
+        headers = {
+            name: value
+            for name, value in headers.items()
+            if name not in OUR_HEADERS and not name.startswith(_DEATH)
+        }
+        headers[QUEUE_HEADER] = letter_of(message).queue
     if properties.user_id is not None:
         # The broker vouched for it, and would refuse a name that is not ours.
         headers[AUTHENTICATED_AS_HEADER] = properties.user_id

@@ -102,11 +102,12 @@ LET_OUT = (
     .select_from(deliveries)
     .where(~is_pending, deliveries.c.entry_index < bindparam("size"))
 )
-#: Those that wait and those enforced; each has to be of an entry that accepted a message.
+#: Those that wait and those enforced; each has to be of an entry that accepted a message. An erased
+#: delivery in a view without names forgot its entry; what waits for it is only to be withheld.
 KEPT = select(
     select(func.count())
     .select_from(deliveries)
-    .where(is_pending, deliveries.c.accepted_entry < bindparam("size"))
+    .where(is_pending, deliveries.c.accepted_entry.between(0, bindparam("size") - 1))
     .scalar_subquery()
     .label("waiting"),
     select(func.count())

@@ -154,6 +154,25 @@ async def test_a_view_without_names_forgets_what_it_was_made_of(open_world):
     await world.require_sound()
 
 
+async def test_a_view_without_names_that_waits_is_withheld_in_its_turn(open_world):
+    world = await open_world(policies=(policy(views={"PUBHLTH": "pseudonymous"}),), window=1)
+    await world.publish(BORIS)
+    await world.publish(BORIS)
+    await world.publish(ANNA)
+    await world.erase()
+    await world.require_sound()
+
+    after = 0
+    for _ in range(3):
+        await world.exchange.relay.release_waiting()
+        [delivery] = await world.deliveries(KZ, after=after)
+        after = delivery.number
+        await world.acknowledge(KZ, delivery.delivery)
+
+    assert (delivery.number, delivery.state) == (3, "withheld")
+    await world.require_sound()
+
+
 async def test_recipients_get_a_proven_notice_with_the_deadline_of_the_place(open_world):
     world = await open_world(policies=(policy(recall_deadline_hours=24),))
     await world.publish(ANNA)

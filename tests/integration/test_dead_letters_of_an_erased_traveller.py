@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from adapters.cli import app
 from adapters.rabbitmq.confirms import ConfirmedPublishing, Publication
+from adapters.rabbitmq.dead_letter_keeper import letter_of
 from adapters.rabbitmq.dead_letters import AboutTraveller, remove_dead_letters
 from adapters.rabbitmq.publisher import RabbitPublisher
 from adapters.rabbitmq.topology import (
@@ -24,7 +25,15 @@ from exchange.model import MessageIdentity
 from exchange.ports import Outgoing
 from exchange.subjects import SubjectVault
 from schemas.delivery import DELIVERY_HEADER
-from tests.integration.rabbitmq_ground import ALMATY, KAZAKHSTAN, depth, get, open_source, publish
+from tests.integration.rabbitmq_ground import (
+    ALMATY,
+    KAZAKHSTAN,
+    OSH,
+    depth,
+    get,
+    open_source,
+    publish,
+)
 from tests.support.erasure_world import ANNA, BORIS, SYSTEM, erasure_world
 from tests.support.world import KZ, vaccination
 
@@ -125,7 +134,7 @@ async def test_what_stays_tells_as_before_why_it_is_there(stack, connection):
     assert (headers[REASON_HEADER], headers["own"]) == ("internal-error", "x")
     assert headers[AUTHENTICATED_AS_HEADER] == "guest"
     assert after.header.properties.message_id == "m"
-    assert after.routing_key == SUBMISSIONS
+    assert letter_of(after).queue == SUBMISSIONS
 
 
 async def test_what_the_broker_itself_put_aside_is_looked_at_too(connection):
@@ -155,7 +164,26 @@ async def test_what_the_broker_itself_put_aside_is_looked_at_too(connection):
     assert await remove_dead_letters(connection, ABOUT_ANNA) == 1
     [left] = await rest(connection)
     assert left.header.properties.message_id == "d-boris"
-    assert left.routing_key == deliveries_queue(KAZAKHSTAN)
+    assert letter_of(left).queue == deliveries_queue(KAZAKHSTAN)
+
+
+async def test_whom_the_broker_vouched_for_is_still_believed_of_what_it_put_aside(connection):
+    """And nobody is whom the sender made up in a header like ours."""
+    made_up = {AUTHENTICATED_AS_HEADER: OSH, REASON_HEADER: "x"}
+    for vouched_for in ({"user_id": "guest"}, {}):
+        await publish(connection, record_of(BORIS), headers=made_up, **vouched_for)
+    channel = await connection.channel()
+    for _ in range(2):
+        message = await channel.basic_get(SUBMISSIONS)
+        await channel.basic_reject(message.delivery_tag, requeue=False)
+    while await depth(connection, DEAD_LETTERS) < 2:
+        pass
+
+    assert await remove_dead_letters(connection, ABOUT_ANNA) == 0
+    letters = [letter_of(one) for one in await rest(connection)]
+    believed = [one.headers.get(AUTHENTICATED_AS_HEADER) for one in letters]
+    assert believed == ["guest", None]
+    assert [(one.queue, one.reason) for one in letters] == [(SUBMISSIONS, "")] * 2
 
 
 @pytest.mark.parametrize("fails_at", [1, 60])
@@ -175,6 +203,9 @@ async def test_if_it_ends_in_between_nothing_is_lost(connection, fails_at):
     with pytest.raises(Unavailable):
         await remove_dead_letters(connection, dies)
 
+    # The broker puts back what was taken and not settled a moment after the channel is closed.
+    while await depth(connection, DEAD_LETTERS) < len(bodies):
+        pass
     assert {one.body for one in await rest(connection)} == set(bodies)
 
 
