@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from exchange.consent.asking import entitlements_of
+from exchange.consent.mandates import requirement_for
 from exchange.directory_cache import DirectoryCache
 from exchange.errors import NoRecipient, Refusal
 from exchange.model import (
@@ -106,6 +107,9 @@ class PreviewDesk:
                     for disease, labels in one.sensitive.items()
                 },
                 at=at,
+                requirement=requirement_for(
+                    self.policies, recipients[0].jurisdiction, opened.traits, at
+                ),
             )
         except ViewImpossible:
             return Preview(

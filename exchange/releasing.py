@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from exchange.commitment import commitment_to
 from exchange.consent.asking import entitlement_again
+from exchange.consent.mandates import requirement_for
 from exchange.facts import Facts
 from exchange.model import (
     Basis,
@@ -144,6 +145,12 @@ class Releasing:
             redact=entitlement.redact,
             sensitive=labels,
             at=self.at,
+            requirement=requirement_for(
+                self.policies,
+                self.jurisdictions.get(pending.subscriber, ""),
+                pending.traits,
+                self.at,
+            ),
         )
 
     def _release(

@@ -25,6 +25,7 @@ from schemas.consent.sensitivity import SENSITIVITY
 from schemas.jwk import write_base64url
 from schemas.participant import Jurisdiction, ParticipantId, Purpose
 from schemas.record_traits import RecordClass
+from schemas.requirement import Requirement
 from schemas.strict_json import read_json
 from schemas.terminology.countries import country_of
 from schemas.terminology.diseases import disease_keys, further_disease_keys
@@ -139,6 +140,7 @@ class Policy(_Closed):
         views: the widest view by purpose, which holds for the purposes below it too.
         sensitive: by disease, the sensitivity labels that its records carry here.
         retention: by record class, for how many days a record is kept.
+        requirements: what somebody who enters must show; a verdict says whether a record does.
     """
 
     jurisdiction: Country
@@ -154,6 +156,7 @@ class Policy(_Closed):
     break_glass: BreakGlass | None = None
     retention: dict[RecordClass, Days] = {}
     recall_deadline_hours: Annotated[int, Field(ge=1, le=24 * 366)] | None = None
+    requirements: tuple[Requirement, ...] = ()
 
     _digest: str = PrivateAttr(default="")
     _body: bytes = PrivateAttr(default=b"")
@@ -198,7 +201,9 @@ def read_policy(body: bytes) -> Policy:
 
 #: Names that may be shown; whatever else stands in a place was received.
 _MEMBERS: Final = frozenset(
-    name for model in (Term, Mandate, Forbidden, BreakGlass, Policy) for name in model.model_fields
+    name
+    for model in (Term, Mandate, Forbidden, BreakGlass, Requirement, Policy)
+    for name in model.model_fields
 )
 
 

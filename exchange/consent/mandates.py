@@ -8,6 +8,8 @@ from exchange.consent.request import DisclosureRequest
 from exchange.consent.rules import Asked
 from schemas.consent.purposes import COVERED_BY
 from schemas.policy import Forbidden, Mandate, Policy
+from schemas.record_traits import RecordTraits
+from schemas.requirement import Requirement
 from schemas.views.allow_list import VIEWS, View
 
 
@@ -45,6 +47,20 @@ def policy_in_force(policies: Sequence[Policy], jurisdiction: str, at: datetime)
     """The policy of one jurisdiction: of the versions whose period holds, the highest."""
     holding = [one for one in policies if one.jurisdiction == jurisdiction and _holds(one, at)]
     return max(holding, key=lambda one: one.version, default=None)
+
+
+def requirement_for(
+    policies: Sequence[Policy], country: str, traits: RecordTraits | None, at: datetime
+) -> Requirement | None:
+    """What a country asks of who enters that this record may show; the first in its policy."""
+    policy = policy_in_force(policies, country, at)
+    if policy is None or traits is None:
+        return None
+    kind = "immunization" if traits.record_class == "Immunization" else "labresult"
+    return next(
+        (one for one in policy.requirements if one.kind == kind and one.disease in traits.diseases),
+        None,
+    )
 
 
 def ages_of_majority(policies: Iterable[Policy]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from exchange.subjects import SubjectVault
 from exchange.views.render import ViewRequest, render, view_message_id
 from schemas.envelope import FHIR_JSON
 from schemas.labels.labelling import Sensitive
+from schemas.requirement import Requirement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,18 @@ class ViewMaker:
         redact: tuple[str, ...],
         sensitive: Sensitive,
         at: datetime,
+        requirement: Requirement | None = None,
     ) -> MadeView:
         """The document that this delivery carries in its view.
+
+        Args:
+            pending: what is delivered, in a view that is not `full`.
+            message: the message it is made of.
+            subject: whose key seals it.
+            redact: sensitivity labels whose parts are left out.
+            sensitive: labels that policies add, by disease.
+            at: the moment of the release.
+            requirement: what a verdict is about; None makes it `unknown`.
 
         Raises:
             ViewImpossible: nothing of the record can be shown in it.
@@ -62,6 +73,7 @@ class ViewMaker:
             at=at,
             redact=redact,
             sensitive=sensitive,
+            requirement=requirement,
         )
         body = render(pending.view, dict(message), request)
         signature = sign_detached(

@@ -133,6 +133,28 @@ def is_of_the_kind(word):
     return bool(re.match(named, word) or re.fullmatch(plain, word))
 
 
+async def test_a_verdict_says_whether_the_entry_condition_is_met_and_holds_no_record(
+    tmp_path, clock
+):
+    rule = {
+        "id": "kz:entry:yf", "version": "1", "disease": "yellow-fever", "kind": "immunization",
+        "minimum_age_days": 10,
+    }  # fmt: skip
+    policy = a_policy(mandates=[a_mandate(view="verdict")], requirements=[rule])
+    cast = two_registries_of_one_country()
+    async with running_world(tmp_path, cast, clock=clock, policies=(policy,)) as exchange:
+        outcome = await submit(exchange, cast, vaccination())
+        with SqliteMemory.open(tmp_path / "verdict") as memory:
+            found = await proven(exchange, outcome.deliveries[0], memory)
+
+    kinds = [one["resource"]["resourceType"] for one in json.loads(found.body)["entry"]]
+    assert found.entry.view == "verdict"
+    assert not {"Immunization", "Patient", "Organization"} & set(kinds)
+    # Given on 20 May, dose not said, decided on 1 June.
+    assert b"kz:entry:yf" in found.body
+    assert any(word in found.body for word in (b"dose-not-stated", b'"met"'))
+
+
 async def test_what_was_hidden_is_committed_to_and_can_be_shown_to_an_auditor(tmp_path, clock):
     cast = two_registries_of_one_country()
     async with running_world(tmp_path, cast, clock=clock, policies=(PSEUDONYMOUS,)) as exchange:
