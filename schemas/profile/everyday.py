@@ -28,8 +28,10 @@ from schemas.violation import Problem, SchemaViolation
 
 #: Problems found here are told by the longer path, with their places.
 _NOWHERE: Final = ""
-#: Codes stand in these that no rule compares with a pinned list.
-_WITH_OTHER_CODES: Final = frozenset({"Consent", "DiagnosticReport", "Observation", "Specimen"})
+#: Types with rules of their own, or with codes that no rule compares with a pinned list.
+_WITH_RULES: Final = frozenset(
+    {"Consent", "DiagnosticReport", "Immunization", "Observation", "Patient", "Specimen"}
+)
 
 
 def judge_everyday(
@@ -48,29 +50,30 @@ def judge_everyday(
         return None
     birth: str = parts.patients[0][2]["birthDate"]
     context = Context(received, birth, None, by_url)
-    found: list[Problem] = []
-    for _, _, resource in parts.placed:
-        if not _is_right(resource, context):
+    consents: list[Resource] = []
+    for resource in by_url.values():
+        kind = resource["resourceType"]
+        if kind in _WITH_RULES and not _is_right(resource, kind, context, parts):
             return None
-        check_about_patient(resource, _NOWHERE, parts, found)
-    if found:
+        if kind == "Consent":
+            consents.append(resource)
+    if not _is_record(parts, received, consents):
         return None
-    if not _is_record(parts, received):
-        return None
-    consents = _consents(parts, received)
-    return None if consents is None else (parts, consents)
+    read = _read(consents, parts, received) if consents else []
+    return None if read is None else (parts, read)
 
 
-def _is_right(resource: Resource, context: Context) -> bool:
+def _is_right(resource: Resource, kind: str, context: Context, parts: Parts) -> bool:
     """Whether the rules of its own type hold, and no code in it says who may stay."""
-    kind = resource["resourceType"]
-    if kind in _WITH_OTHER_CODES:
-        found: list[Problem] = []
-        check_resource(resource, _NOWHERE, context, found)
-        return not found and is_clean((resource,), context.entries)
+    if kind == "Patient":
+        return _is_traveller(resource, context)
+    found: list[Problem] = []
+    if resource is not parts.focus:
+        check_about_patient(resource, _NOWHERE, parts, found)
     if kind == "Immunization":
-        return _is_possible(resource, context)
-    return kind != "Patient" or _is_traveller(resource, context)
+        return not found and _is_possible(resource, context)
+    check_resource(resource, _NOWHERE, context, found)
+    return not found and is_clean((resource,), context.entries)
 
 
 def _parts(bundle: Resource, by_url: dict[str, Resource]) -> Parts | None:
@@ -145,7 +148,7 @@ def _is_traveller(patient: Resource, context: Context) -> bool:
     return "identifier" in patient or "name" in patient
 
 
-def _is_record(parts: Parts, received: Received) -> bool:
+def _is_record(parts: Parts, received: Received, consents: list[Resource]) -> bool:
     """Whether the focus fits its event, its traveller, an organisation and a country."""
     focus: Resource = parts.focus or {}
     if "meta" in focus and is_in_future(focus["meta"]["lastUpdated"], received):
@@ -155,14 +158,14 @@ def _is_record(parts: Parts, received: Received) -> bool:
         check_record(parts, found)
         return not found
     parts.record = record_identifier(focus)
-    if parts.record is None or focus["patient"].get("reference") != parts.patient_url:
+    if parts.record is None or focus["patient"].get("reference") != parts.patients[0][1]:
         return False
     if focus["status"] not in STATUSES[parts.event or ""] or focus["status"] in VOID:
         return False
-    return "reference" not in focus.get("manufacturer", ()) and _is_placed(parts)
+    return "reference" not in focus.get("manufacturer", ()) and _is_placed(parts, consents)
 
 
-def _is_placed(parts: Parts) -> bool:
+def _is_placed(parts: Parts, consents: list[Resource]) -> bool:
     """Whether an organisation answers for it, and it was done in one of the countries named."""
     has_organization = False
     countries: set[str | None] = set()
@@ -174,26 +177,26 @@ def _is_placed(parts: Parts) -> bool:
     if None in countries or not has_organization:
         return False
     # Only a consent could name an organisation here that did nothing.
-    if len(countries) == 1 and not any(map(_names_others, parts.by_url.values())):
+    if len(countries) == 1 and not any(map(_names_others, consents)):
         return True
     return record_country(parts.focus or {}, parts.by_url) is not None
 
 
 def _names_others(resource: Resource) -> bool:
-    is_consent = resource["resourceType"] == "Consent"
-    return is_consent and ("organization" in resource or "performer" in resource)
+    return "organization" in resource or "performer" in resource
 
 
-def _consents(parts: Parts, received: Received) -> list[ConsentStatement] | None:
-    consents: list[ConsentStatement] = []
-    for _, _, resource in parts.placed:
-        if resource["resourceType"] == "Consent":
-            if resource.get("patient", {}).get("reference") != parts.patient_url:
-                return None
-            if is_in_future(resource.get("dateTime", ""), received):
-                return None
-            try:
-                consents.append(read_consent(resource, _NOWHERE))
-            except SchemaViolation:
-                return None
-    return consents
+def _read(
+    consents: list[Resource], parts: Parts, received: Received
+) -> list[ConsentStatement] | None:
+    read: list[ConsentStatement] = []
+    for resource in consents:
+        if resource.get("patient", {}).get("reference") != parts.patient_url:
+            return None
+        if is_in_future(resource.get("dateTime", ""), received):
+            return None
+        try:
+            read.append(read_consent(resource, _NOWHERE))
+        except SchemaViolation:
+            return None
+    return read
