@@ -9,6 +9,7 @@ from schemas.break_glass import ReviewOutcome
 from schemas.consent.statement import ConsentStatement
 from schemas.fhir_message import FhirMessage
 from schemas.record_traits import RecordTraits
+from schemas.terminology.diseases import routed_disease
 from schemas.views.allow_list import View
 from schemas.violation import Problem
 
@@ -80,6 +81,11 @@ class OpenedMessage:
     subject_tokens: tuple[bytes, ...]
     traits: RecordTraits | None = field(default=None, repr=False)
     record: bytes | None = None
+
+    @property
+    def disease(self) -> str | None:
+        """The disease it is routed by, a key of our terminology; None when no coding names one."""
+        return None if self.traits is None else routed_disease(self.traits.diseases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,12 @@ def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipien
         return ()
     purposes: dict[str, tuple[str, ...]] = {}
     countries: dict[str, str] = {}
+    disease = opened.disease
     for subscriber in directory.subscribers():
         wanted = [
             subscription.purpose
             for subscription in subscriber.subscriptions
-            if _matches(subscription, opened)
+            if _matches(subscription, opened, disease)
         ]
         if wanted:
             purposes[subscriber.id] = tuple(dict.fromkeys(wanted))
@@ -42,11 +43,11 @@ def recipients_of(opened: OpenedMessage, directory: Directory) -> tuple[Recipien
     return tuple(Recipient(name, purposes[name], countries[name]) for name in sorted(purposes))
 
 
-def _matches(subscription: Subscription, opened: OpenedMessage) -> bool:
+def _matches(subscription: Subscription, opened: OpenedMessage, disease: str | None) -> bool:
     message = opened.message
     return (
         (not subscription.record_types or message.kind in subscription.record_types)
-        and (not subscription.diseases or message.disease in subscription.diseases)
+        and (not subscription.diseases or disease in subscription.diseases)
         and (not subscription.jurisdictions or opened.jurisdiction in subscription.jurisdictions)
     )
 

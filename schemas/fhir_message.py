@@ -13,11 +13,9 @@ from schemas.profile.everyday import judge_everyday
 from schemas.profile.message import judge_message
 from schemas.profile.migration_status import may_tell_migration_status
 from schemas.profile.parts import Parts
-from schemas.record_facts import record_diseases
 from schemas.record_traits import RecordClass
 from schemas.record_version import record_identifier, version_instant
 from schemas.structure.everyday import read_everyday
-from schemas.terminology.diseases import routed_disease
 from schemas.violation import Problem, SchemaViolation, problem
 
 #: A reply names this many problems at most, errors first: enough to mend a message, and no way to
@@ -27,14 +25,13 @@ _MOST_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FhirMessage:
-    """A FHIR R4 message as far as the exchange decides on it; holds no clinical value but disease.
+    """A FHIR R4 message as far as the exchange decides on it.
 
     Attributes:
         message_id: MessageHeader.id.
         event: code of the exchange's event system.
         kind: what the focus is.
         record_class: resource type of the focus; None for a consent.
-        disease: key of our terminology, or None when no coding named one we know.
         destinations: participant ids named in MessageHeader.destination.
         patient_identifiers: `(system, value)` pairs; empty for a traveller without documents.
         consents: every Consent in the Bundle.
@@ -50,7 +47,6 @@ class FhirMessage:
     message_id: str
     event: str
     kind: RecordKind
-    disease: str | None
     destinations: tuple[str, ...]
     patient_identifiers: tuple[tuple[str, str], ...]
     consents: tuple[ConsentStatement, ...]
@@ -121,7 +117,6 @@ def _said_by(
         message_id=parts.header["id"],
         event=event,
         kind=kind,
-        disease=_disease(focus, parts) if is_record else None,
         destinations=parts.destinations,
         patient_identifiers=_patient_identifiers(patient),
         consents=consents,
@@ -132,10 +127,6 @@ def _said_by(
         bundle=tree,
         parts=parts,
     )
-
-
-def _disease(focus: dict[str, Any], parts: Parts) -> str | None:
-    return routed_disease(record_diseases(focus, parts.by_url))
 
 
 def _patient_identifiers(patient: dict[str, Any]) -> tuple[tuple[str, str], ...]:

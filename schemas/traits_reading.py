@@ -13,7 +13,7 @@ from schemas.codeable_concept import codings_of
 from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.labels.labelling import NORMAL, Sensitive, labels_of, message_labels
 from schemas.profile.parts import Parts
-from schemas.record_facts import Entries, RecordFacts, read_facts
+from schemas.record_facts import Entries, record_diseases
 from schemas.record_traits import RecordClass, RecordTraits
 from schemas.record_version import record_identifier
 from schemas.traveller_traits import AGE_OF_MAJORITY, is_minor, origins_of
@@ -33,7 +33,6 @@ def read_traits(
     author: str,
     collected_in: str,
     at: datetime,
-    facts: RecordFacts | None = None,
     sensitive: Sensitive = _NO_POLICY,
     age_of_majority: int = AGE_OF_MAJORITY,
 ) -> RecordTraits | None:
@@ -45,7 +44,6 @@ def read_traits(
         author: participant id of the publisher.
         collected_in: the publisher's country (alpha-2), or `*`.
         at: when the message was received.
-        facts: those of the focus when they are known already.
         sensitive: labels that policies add, by disease.
         age_of_majority: in years, where the record was collected.
     """
@@ -59,7 +57,7 @@ def read_traits(
         record_class=cast("RecordClass", focus["resourceType"]),
         record=record_identifier(focus),
         codes=_codes(focus, parts.by_url),
-        diseases=(facts or read_facts(focus, parts.by_url)).diseases,
+        diseases=record_diseases(focus, parts.by_url),
         date=_date(focus, parts.by_url),
         confidentiality=labels.confidentiality,
         labels=labels.focus,
@@ -102,7 +100,7 @@ def traits_of(
         record_class=cast("RecordClass", resource["resourceType"]),
         record=record_identifier(resource),
         codes=_codes(resource, {}),
-        diseases=read_facts(resource, {}).diseases,
+        diseases=record_diseases(resource, {}),
         date=_date(resource, {}),
         confidentiality=labels.confidentiality or NORMAL,
         labels=labels.sensitivity,

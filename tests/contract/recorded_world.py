@@ -74,7 +74,6 @@ def message(
             message_id=message_id,
             event="immunization-published",
             kind="immunization",
-            disease="yellow-fever",
             destinations=(),
             patient_identifiers=(),
             consents=tuple(consents),

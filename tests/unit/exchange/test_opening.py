@@ -59,7 +59,7 @@ def test_a_good_message_opens():
 
     assert isinstance(opened, OpenedMessage)
     assert opened.identity == (ALA, MESSAGE_ID)
-    assert opened.message.disease == "yellow-fever"
+    assert opened.disease == "yellow-fever"
     assert opened.jurisdiction == "KZ" or opened.jurisdiction == "AL"
 
 

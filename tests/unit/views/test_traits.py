@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.profile.message import judge_message
-from schemas.record_facts import read_facts
 from schemas.record_traits import RecordTraits
 from schemas.traits_reading import read_traits, traits_of
 from schemas.traveller_traits import is_minor, origins_of
@@ -62,13 +61,6 @@ def test_a_report_has_its_own_code_and_those_of_its_results():
     assert found.record_class == "DiagnosticReport"
     assert [code for _, code in found.codes] == ["94500-6", "94309-2", "94558-4"]
     assert found.date == (utc(2026, 5, 30, 8), utc(2026, 5, 30, 8))
-
-
-def test_facts_that_are_known_are_not_derived_again():
-    bundle = message(immunization())
-    parts, _, _ = judge_message(bundle, AT)
-
-    assert traits(bundle, facts=read_facts(parts.focus, parts.by_url)) == traits(bundle)
 
 
 def test_a_period_is_all_of_it_and_an_open_one_nothing_known():
