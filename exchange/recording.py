@@ -158,6 +158,7 @@ class Recording:
             event=opened.message.event,
             content=content,
             key=opened.key_id,
+            deliveries=len(decision.entitlements),
             **succession.entry_members,
         )
         self._enter_decision(

@@ -99,6 +99,7 @@ class AcceptedEntry(Entry):
 
     Attributes:
         key: id of the publisher's key that signed it.
+        deliveries: how many recipients it was numbered for; older entries do not tell.
         supersedes: trail index of the version of the same record that this one replaces.
         superseded_by: trail index of the version that was accepted before and is newer.
     """
@@ -109,6 +110,7 @@ class AcceptedEntry(Entry):
     event: Name
     content: Digest
     key: Name
+    deliveries: OptionalIndex = None
     supersedes: OptionalIndex = None
     superseded_by: OptionalIndex = None
 

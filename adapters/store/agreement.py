@@ -7,9 +7,10 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     log head       the checkpoint that stands beside it, no later one, and as many entries;
                    nothing names a later entry
     tiles          the hashes of the entries
-    accepted       its decision, how it stood among the versions of its record, and a stored record
-                   that is what the entry commits to; from that record follow the consents as they
-                   are enforced, and the newest version of each record
+    accepted       its decision, as many deliveries as it says, how it stood among the versions of
+                   its record, and a stored record that is what the entry commits to; from that
+                   record follow the consents as they are enforced, and the newest version of each
+                   record
     refused        its decision, with the same reason
     released,      the delivery, with the same subscriber, number, acceptance, view, basis and newer
     withheld       version
@@ -19,9 +20,7 @@ whole. Every entry therefore has to lead to its rows, and every such row back to
     erased         as many acceptances as it says have no salt any more, nor a stored record
     hold-…         the hold, of the same authority
 
-Two things no entry names, so they cannot be told from here: how many deliveries a message has, so
-that one which still waits may be lost together with the subscriber's counter, and which documents
-lead to which traveller.
+One thing no entry names, so it cannot be told from here: which documents lead to which traveller.
 
 Run it on a trail that holds. Findings name entries by index and never repeat what a row says.
 """

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from adapters.store.agreement_queries import BODIES, CONSENTS, DECISIONS, VERSIONS, WAITING
+from adapters.store.agreement_queries import (
+    BODIES,
+    CONSENTS,
+    DECISIONS,
+    NUMBERED,
+    VERSIONS,
+    WAITING,
+)
 from adapters.store.agreement_said import differs, said_by, standing_of
 from adapters.store.database import Statements
 from adapters.store.keys import ByKeys
@@ -45,6 +52,10 @@ class AcceptedComparison:
         }
         consents = await _by(CONSENTS, self._statements, entries, "basis_entry")
         waiting = await _by(WAITING, self._statements, entries, "accepted_entry")
+        numbered = {
+            row.accepted_entry: row.deliveries
+            for row in await NUMBERED.rows(self._statements, entries)
+        }
         records = [one.record for one in decisions.values() if one.record is not None]
         versions = {row.record: row for row in await VERSIONS.rows(self._statements, records)}
         for index, entry in entries.items():
@@ -62,6 +73,8 @@ class AcceptedComparison:
                 index, entry
             ):
                 continue
+            if entry.deliveries not in {None, numbered.get(index, 0)}:
+                self._find(f"The message of entry {index} has not as many deliveries as it says.")
             content = self._compare_body(index, entry, decision, body)
             if content is not None:
                 kept = consents.get(index, [])

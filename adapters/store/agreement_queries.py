@@ -77,6 +77,15 @@ DELIVERIES = ByKeys(
 WAITING = ByKeys(
     deliveries.c.accepted_entry, lambda among: select(deliveries).where(among, is_pending)
 )
+#: How many recipients a message was numbered for; notices and broken glass come later.
+NUMBERED = ByKeys(
+    deliveries.c.accepted_entry,
+    lambda among: (
+        select(deliveries.c.accepted_entry, func.count().label("deliveries"))
+        .where(among, ~is_notice, deliveries.c.basis_kind != "break-glass")
+        .group_by(deliveries.c.accepted_entry)
+    ),
+)
 CONSENTS = ByKeys(
     consents.c.basis_entry,
     lambda among: select(consents).where(among).order_by(consents.c.position),

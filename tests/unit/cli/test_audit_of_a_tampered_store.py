@@ -136,6 +136,12 @@ WAYS = {
     "a waiting delivery gone": [
         "DELETE FROM deliveries WHERE state = 'pending' AND subscriber = 'registry:kg'"
     ],
+    "a waiting delivery gone with its counter": [
+        "DELETE FROM deliveries WHERE delivery_id = (SELECT delivery_id FROM deliveries"
+        " WHERE state = 'pending' AND subscriber = 'registry:kg' ORDER BY number DESC LIMIT 1)",
+        "UPDATE outboxes SET last_number = last_number - 1, waiting = waiting - 1"
+        " WHERE subscriber = 'registry:kg'",
+    ],
     "a delivery turned to another subscriber": [
         "UPDATE deliveries SET subscriber = 'registry:xx' WHERE number = 2"
         " AND subscriber = 'registry:kg'"
