@@ -36,7 +36,8 @@ async def running_world(
     chosen = read_settings(data=folder, **settings)
     clock = clock or SetClock()
     newcomers = list(cast.participants.values())
-    if _OF_THE_WORLD.isdisjoint(settings) and not (folder / "exchange.sqlite").exists():
+    is_usual = isinstance(clock, SetClock) and _OF_THE_WORLD.isdisjoint(settings)
+    if is_usual and not (folder / "exchange.sqlite").exists():
         await _place_world(folder, cast, clock)
         newcomers = []
     else:
