@@ -43,9 +43,15 @@ def may_recall(opened: Iterable[OpenedMessage | Refused], facts: Facts) -> list[
 
     A first permit takes nothing from anybody; asking for every message would cost each a query.
     Messages of one batch may join documents, so those about one traveller are looked at together.
+    A withdrawal also reaches whoever the record was about before: a traveller without documents is
+    new in every message, and wrong documents may be the very error.
     """
+    messages = [one for one in opened if isinstance(one, OpenedMessage)]
     found: dict[str, None] = {}
-    for group in _by_traveller(one for one in opened if isinstance(one, OpenedMessage)):
+    for one in messages:
+        if _withdraws(one) and one.record in facts.versions:
+            found[facts.versions[one.record].subject_id] = None
+    for group in _by_traveller(messages):
         tokens = [token for one in group for token in one.subject_tokens]
         known = [subject.subject_id for subject in facts.known_subjects(tokens)]
         if not known:
@@ -74,13 +80,17 @@ def is_received_in_error(opened: OpenedMessage, facts: Facts) -> bool:
 
     It then has to be taken, though nothing lets it be shown to anybody any more.
     """
-    if opened.message.event not in WITHDRAWALS or opened.record is None:
-        return False
-    return any(
-        one.pending.record == opened.record
-        for subject in facts.known_subjects(opened.subject_tokens)
-        for one in facts.disclosed.get(subject.subject_id, ())
-    )
+    return any(True for _ in received_in_error(opened, facts.disclosed.values()))
+
+
+def received_in_error(
+    opened: OpenedMessage, disclosed: Iterable[Iterable[Disclosed]]
+) -> Iterator[Disclosed]:
+    """Of these, the versions of the record that this message withdraws, whomever they are about."""
+    if not _withdraws(opened):
+        return
+    for shown in disclosed:
+        yield from (one for one in shown if one.pending.record == opened.record)
 
 
 def recalled_by(
@@ -93,16 +103,19 @@ def recalled_by(
 
     Args:
         opened: its consents are among the facts that `again` asks.
-        disclosed: let out about this traveller and not recalled.
+        disclosed: let out about this traveller, or of this record, and not recalled.
         held: ids of those that had a basis just before this message.
         again: the basis on which a delivery may stay where it went.
     """
-    is_withdrawn = opened.message.event in WITHDRAWALS and opened.record is not None
     for one in disclosed:
-        if is_withdrawn and one.pending.record == opened.record:
+        if _withdraws(opened) and one.pending.record == opened.record:
             yield one, "entered-in-error"
         elif one.pending.delivery_id in held and again(one.pending) is None:
             yield one, "consent-withdrawn"
+
+
+def _withdraws(opened: OpenedMessage) -> bool:
+    return opened.message.event in WITHDRAWALS and opened.record is not None
 
 
 def _takes_back(opened: OpenedMessage, on_file: Sequence[ConsentStatement]) -> bool:

@@ -39,7 +39,7 @@ from exchange.model import (
     Subject,
 )
 from exchange.ports import RecordedBatch, TreeHead
-from exchange.recalls import deadline_of, recalled_by, takes_back
+from exchange.recalls import deadline_of, recalled_by, received_in_error, takes_back
 from exchange.record_versions import Succession, succession_of
 from exchange.releasing import Releasing, StoredRecord
 from exchange.subjects import SubjectVault
@@ -504,13 +504,15 @@ class Recording:
         self, opened: OpenedMessage, subject_id: str, index: int, held: frozenset[str]
     ) -> None:
         """Everybody who received, and may not have it any more, is told; nobody else is."""
-        standing = self._facts.disclosed.get(subject_id)
+        own = self._facts.disclosed.get(subject_id, [])
+        others = [one for name, one in self._facts.disclosed.items() if name != subject_id]
+        standing = [*own, *received_in_error(opened, others)]
         if not standing:
             return
         deadline = deadline_of(self._policies, opened.jurisdiction, self.at)
         recalled = recalled_by(opened, standing, held, self.releasing.again)
         for disclosed, cause in list(recalled):
-            standing.remove(disclosed)
+            next(one for one in (own, *others) if disclosed in one).remove(disclosed)
             self.recall(
                 disclosed,
                 Recall(

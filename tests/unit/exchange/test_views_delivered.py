@@ -282,3 +282,31 @@ def test_nobody_is_entitled_to_what_only_another_country_s_law_lets_move():
     traits = RecordTraits(author=ALA, collected_in="KZ", record_class="Immunization")
     with pytest.raises(ConsentRefused):
         entitlements_of([Recipient(KG, ("PUBHLTH",), "KG")], traits, [], NOON, [foreign])
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [((), ()), (("N 1",), ("N 2",))], ids=["no document", "wrong document"]
+)
+@pytest.mark.parametrize("permits", [True, False])
+async def test_entered_in_error_recalls_whomever_the_record_was_about(
+    tmp_path, clock, before, now, permits
+):
+    """A traveller without documents is new in each message; a wrong document may be the error."""
+    cast = two_registries_of_one_country()
+    permit = consent(recipients=[KZ, "lab:kz"])
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        first = vaccination(permit, record="r", made_at=clock.now(), documents=before)
+        assert len((await submit(exchange, cast, first)).deliveries) == 2
+        clock.advance(hours=1)
+        withdrawn = vaccination(
+            *([permit] if permits else []),
+            record="r",
+            made_at=clock.now(),
+            documents=now,
+            event="immunization-withdrawn",
+        )
+        outcome = await submit(exchange, cast, withdrawn, at=clock.now())
+
+        told = [one.subscriber for one in outcome.deliveries if one.state == "recalled"]
+        assert sorted(told) == ["lab:kz", KZ]
+        assert (await trail_findings(exchange)).findings == ()
