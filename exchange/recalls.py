@@ -8,7 +8,7 @@ numbered, in the trail, proven, acknowledged; the recipient answers it with a si
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from exchange.consent.mandates import policy_in_force
 from exchange.facts import Facts
@@ -28,6 +28,11 @@ WITHDRAWALS: Final = frozenset({IMMUNIZATION_WITHDRAWN, LABRESULT_WITHDRAWN})
 
 #: Where no policy states another.
 USUAL_DEADLINE: Final = timedelta(hours=72)
+
+
+def is_withdrawal(message: dict[str, Any]) -> bool:
+    """Whether a message that was accepted, and so has an event, says "entered in error"."""
+    return message["entry"][0]["resource"]["eventCoding"]["code"] in WITHDRAWALS
 
 
 def deadline_of(policies: Sequence[Policy], jurisdiction: str, at: datetime) -> datetime:

@@ -310,3 +310,29 @@ async def test_entered_in_error_recalls_whomever_the_record_was_about(
         told = [one.subscriber for one in outcome.deliveries if one.state == "recalled"]
         assert sorted(told) == ["lab:kz", KZ]
         assert (await trail_findings(exchange)).findings == ()
+
+
+async def test_a_record_in_error_that_waited_is_withheld(tmp_path, clock):
+    """Nobody would be told to stop using what goes out after the withdrawal."""
+    cast = two_registries_of_one_country(window=1)
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        await submit(exchange, cast, vaccination(consent(recipients=[KZ])))
+        waited = vaccination(record="r", made_at=clock.now())
+        await submit(exchange, cast, waited)
+        clock.advance(hours=1)
+        withdrawn = vaccination(record="r", made_at=clock.now(), event="immunization-withdrawn")
+        await submit(exchange, cast, withdrawn, at=clock.now())
+        for number in (1, 2, 3):
+            (row,) = await exchange.store.delivery_rows(KZ, after=number - 1, limit=1)
+            await exchange.acknowledgements.accept(
+                cast.acknowledgement(KZ, [row.pending.delivery_id], at=clock.now())
+            )
+            await exchange.relay.release_waiting()
+
+        rows = await exchange.store.delivery_rows(KZ, after=0, limit=9)
+        fetched = await exchange.proofs.deliveries_of(rows)
+        states = [(one.number, one.state) for one in fetched]
+        assert states == [(1, "released"), (2, "withheld"), (3, "released")]
+        assert read_entry(fetched[1].entry).reason == "entered-in-error"
+        assert (fetched[2].message, fetched[1].body) == (withdrawn[0], None)
+        assert (await trail_findings(exchange)).findings == ()
