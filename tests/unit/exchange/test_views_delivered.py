@@ -336,3 +336,17 @@ async def test_a_record_in_error_that_waited_is_withheld(tmp_path, clock):
         assert read_entry(fetched[1].entry).reason == "entered-in-error"
         assert (fetched[2].message, fetched[1].body) == (withdrawn[0], None)
         assert (await trail_findings(exchange)).findings == ()
+
+
+@pytest.mark.parametrize("day", ["2026-06-01", "2026-06"])
+async def test_a_withdrawal_of_a_day_stops_the_permit_of_that_morning(tmp_path, clock, day):
+    cast = two_registries_of_one_country()
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        morning = consent(recipients=[KZ], given="2026-06-01T08:00:00Z")
+        await submit(exchange, cast, vaccination(morning))
+        withdrawal = consent(recipients=[KZ], status="inactive", given=day)
+        told = await submit(exchange, cast, consent_message(withdrawal))
+        later = await submit(exchange, cast, vaccination())
+
+        assert [one.state for one in told.deliveries] == ["recalled"]
+        assert later.decision.reason == "consent-refused"
