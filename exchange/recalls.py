@@ -6,7 +6,7 @@ numbered, in the trail, proven, acknowledged; the recipient answers it with a si
 "deleted".
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ from schemas.fhir_names import IMMUNIZATION_WITHDRAWN, LABRESULT_WITHDRAWN
 from schemas.policy import Policy
 
 WITHDRAWALS: Final = frozenset({IMMUNIZATION_WITHDRAWN, LABRESULT_WITHDRAWN})
+
+#: On what basis a delivery may stay where it went; None when there is none.
+Again = Callable[[PendingDelivery], Entitlement | None]
 
 #: Where no policy states another.
 USUAL_DEADLINE: Final = timedelta(hours=72)
@@ -101,21 +104,21 @@ def received_in_error(
 def recalled_by(
     opened: OpenedMessage,
     disclosed: Iterable[Disclosed],
-    held: Container[str],
-    again: Callable[[PendingDelivery], Entitlement | None],
+    held: Mapping[str, Again],
 ) -> Iterator[tuple[Disclosed, RecallCause]]:
     """The deliveries that this accepted message recalls, and why.
 
     Args:
-        opened: its consents are among the facts that `again` asks.
+        opened: its consents are among the facts that the functions in `held` ask.
         disclosed: let out about this traveller, or of this record, and not recalled.
-        held: ids of those that had a basis just before this message.
-        again: the basis on which a delivery may stay where it went.
+        held: those that had a basis just before this message, by id, each with what found it.
     """
     for one in disclosed:
         if _withdraws(opened) and one.pending.record == opened.record:
             yield one, "entered-in-error"
-        elif one.pending.delivery_id in held and again(one.pending) is None:
+            continue
+        again = held.get(one.pending.delivery_id)
+        if again is not None and again(one.pending) is None:
             yield one, "consent-withdrawn"
 
 

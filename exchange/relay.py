@@ -22,8 +22,8 @@ from exchange.errors import Unavailable
 from exchange.model import PendingDelivery, SealedBody, Subject
 from exchange.ports import Clock, Store
 from exchange.proving import ProofDesk
-from exchange.record_versions import newer_than, records_among
 from exchange.recalls import is_withdrawal
+from exchange.record_versions import newer_than, records_among
 from exchange.recording import Recording
 from exchange.releasing import StoredRecord
 from exchange.trail.checkpoint import NoteSigner

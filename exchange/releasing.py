@@ -78,6 +78,11 @@ class Releasing:
         consents = self.facts.consents.get(pending.subject_id, ())
         return entitlement_again(pending, self.jurisdictions, consents, self.at, self.policies)
 
+    def again_by_consent(self, pending: PendingDelivery) -> Entitlement | None:
+        """On which of the traveller's consents it might still go, whatever policies say."""
+        consents = self.facts.consents.get(pending.subject_id, ())
+        return entitlement_again(pending, self.jurisdictions, consents, self.at)
+
     def let_out(
         self,
         pending: PendingDelivery,

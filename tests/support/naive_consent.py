@@ -225,9 +225,7 @@ def latest_version(versions: list[Statement]) -> Statement:
 
 
 def stops(one: Statement) -> bool:
-    return bool(
-        one.reasons or one.consent["status"] != "active" or has_denying_base(one.consent)
-    )
+    return bool(one.reasons or one.consent["status"] != "active" or has_denying_base(one.consent))
 
 
 def counts_from(one: Statement) -> datetime:

@@ -350,3 +350,19 @@ async def test_a_withdrawal_of_a_day_stops_the_permit_of_that_morning(tmp_path, 
 
         assert [one.state for one in told.deliveries] == ["recalled"]
         assert later.decision.reason == "consent-refused"
+
+
+async def test_a_withdrawal_reaches_who_received_before_a_policy_forbade_it(tmp_path, clock):
+    cast = two_registries_of_one_country()
+    both = [KZ, "lab:kz"]
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        await submit(exchange, cast, vaccination(consent(recipients=both)))
+    forbids = a_policy(forbids=[{"recipients": [KZ]}])
+    async with running_world(tmp_path, cast, clock=clock, policies=(forbids,)) as exchange:
+        narrower = consent(recipients=[KZ], given="2026-05-02T10:00:00Z")
+        first = await submit(exchange, cast, consent_message(narrower))
+        withdrawn = consent(recipients=[], status="inactive", given="2026-05-03T10:00:00Z")
+        second = await submit(exchange, cast, consent_message(withdrawn))
+
+        assert [one.subscriber for one in first.deliveries] == ["lab:kz"]
+        assert [(one.subscriber, one.state) for one in second.deliveries] == [(KZ, "recalled")]
