@@ -7,17 +7,21 @@ import re
 from datetime import datetime
 
 import pytest
+from sqlalchemy import text
 
 from adapters.clients.local_transport import LocalTransport
 from adapters.clients.publisher_keys import DirectoryKeys
 from adapters.clients.subscriber_memory import SqliteMemory
 from adapters.clients.verified_delivery import DeliveryVerifier
+from adapters.store.agreement import disagreements
+from adapters.store.database import Database
 from exchange.consent.asking import entitlements_of
 from exchange.consent.decision import decide
 from exchange.consent.request import DisclosureRequest
 from exchange.consent.resources import consents_from
 from exchange.errors import ConsentRefused
 from exchange.model import Recipient
+from exchange.subjects import SubjectVault
 from exchange.trail.proof import verify_proof
 from schemas.participant import Subscription
 from schemas.record_in_message import traits_in
@@ -366,3 +370,32 @@ async def test_a_withdrawal_reaches_who_received_before_a_policy_forbade_it(tmp_
 
         assert [one.subscriber for one in first.deliveries] == ["lab:kz"]
         assert [(one.subscriber, one.state) for one in second.deliveries] == [(KZ, "recalled")]
+
+
+@pytest.mark.parametrize("view", ["minimum", "pseudonymous"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "basis_name = 'another'",
+        "basis_kind = 'consent', basis_name = NULL",
+        "basis_kind = 'whim'",
+        "basis_entry = basis_entry + 1",
+    ],
+)
+async def test_a_database_that_tells_another_basis_than_the_trail_is_found_out(
+    tmp_path, clock, view, change
+):
+    policy = a_policy(mandates=[a_mandate(view=view)])
+    cast = two_registries_of_one_country()
+    async with running_world(tmp_path, cast, clock=clock, policies=(policy,)) as exchange:
+        await submit(exchange, cast, vaccination())
+        database = Database(exchange.settings.database_url, pool_size=1)
+        vault = SubjectVault(exchange.keys.master)
+        before = await disagreements(database, vault)
+        async with database.changing() as statements:
+            sql = f"UPDATE deliveries SET {change} WHERE subscriber = '{KZ}'"  # noqa: S608
+            await statements.change(text(sql))
+        after = await disagreements(database, vault)
+        await database.close()
+
+        assert (len(before), len(after)) == (0, 1)
