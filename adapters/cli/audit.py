@@ -294,15 +294,7 @@ def _details(one: "ProvenTrailEntry") -> str:
         case "withheld":
             return f"from {values['subscriber']}, number {values['number']}: {values['reason']}"
         case "acknowledged":
-            signed = len(values["deliveries"])
-            return f"by {values['subscriber']}{f', {signed} at once' if signed > 1 else ''}"
-        case "recalled":
-            return (
-                f"from {values['subscriber']} as number {values['number']}: {values['cause']},"
-                f" to be answered by {values['deadline']}"
-            )
-        case "recall-answered":
-            return f"by {values['subscriber']}: {values['answer']}"
+            return f"by {values['subscriber']}, {len(values['deliveries'])} deliveries at once"
         case _:
             return ""
 
@@ -324,12 +316,6 @@ def _entry_values(one: "ProvenTrailEntry") -> dict[str, Any]:
 
 
 def _basis(basis: dict[str, Any]) -> str:
-    match basis["kind"]:
-        case "mandate":
-            return f"the mandate {basis['mandate']} of policy version {basis['version']}"
-        case "break-glass":
-            return f"break-glass, grant {basis['grant']}"
-        case "sealed":
-            return f"a sealed basis ({basis['of']})"
-        case _:
-            return f"the consent of entry {basis['entry']}"
+    if basis["kind"] == "mandate":
+        return f"the mandate {basis['mandate']} of policy version {basis['version']}"
+    return f"the consent of entry {basis['entry']}"
