@@ -18,7 +18,7 @@ from exchange.errors import BreakGlassRefused
 from exchange.facts import Facts
 from exchange.model import PendingDelivery
 from exchange.ports import RecordOnFile
-from exchange.recalls import WITHDRAWALS
+from exchange.recalls import is_withdrawal
 from exchange.releasing import StoredRecord
 from exchange.subjects import SubjectVault
 from schemas.consent.purposes import BREAK_GLASS
@@ -103,7 +103,7 @@ def to_be_seen(
         if reaches_origin(request) or is_forbidden(involved, request, asked):
             continue
         message = read_json(vault.open(one.subject, one.sealed))
-        if _event_of(message) not in WITHDRAWALS:
+        if not is_withdrawal(message):
             yield (
                 replace(one.pending, purpose=BREAK_GLASS, traits=traits),
                 _stored(one, message),
@@ -124,8 +124,3 @@ def _is_newest(one: RecordOnFile, facts: Facts) -> bool:
         return True
     newest = facts.versions.get(one.pending.record)
     return newest is not None and newest.entry_index == one.pending.accepted_entry
-
-
-def _event_of(message: dict[str, Any]) -> str:
-    """The event of a message that was accepted, and so has one."""
-    return str(message["entry"][0]["resource"]["eventCoding"]["code"])

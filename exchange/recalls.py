@@ -6,9 +6,9 @@ numbered, in the trail, proven, acknowledged; the recipient answers it with a si
 "deleted".
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from exchange.consent.mandates import policy_in_force
 from exchange.facts import Facts
@@ -26,8 +26,16 @@ from schemas.policy import Policy
 
 WITHDRAWALS: Final = frozenset({IMMUNIZATION_WITHDRAWN, LABRESULT_WITHDRAWN})
 
+#: On what basis a delivery may stay where it went; None when there is none.
+Again = Callable[[PendingDelivery], Entitlement | None]
+
 #: Where no policy states another.
 USUAL_DEADLINE: Final = timedelta(hours=72)
+
+
+def is_withdrawal(message: dict[str, Any]) -> bool:
+    """Whether a message that was accepted, and so has an event, says "entered in error"."""
+    return message["entry"][0]["resource"]["eventCoding"]["code"] in WITHDRAWALS
 
 
 def deadline_of(policies: Sequence[Policy], jurisdiction: str, at: datetime) -> datetime:
@@ -43,9 +51,15 @@ def may_recall(opened: Iterable[OpenedMessage | Refused], facts: Facts) -> list[
 
     A first permit takes nothing from anybody; asking for every message would cost each a query.
     Messages of one batch may join documents, so those about one traveller are looked at together.
+    A withdrawal also reaches whoever the record was about before: a traveller without documents is
+    new in every message, and wrong documents may be the very error.
     """
+    messages = [one for one in opened if isinstance(one, OpenedMessage)]
     found: dict[str, None] = {}
-    for group in _by_traveller(one for one in opened if isinstance(one, OpenedMessage)):
+    for one in messages:
+        if _withdraws(one) and one.record in facts.versions:
+            found[facts.versions[one.record].subject_id] = None
+    for group in _by_traveller(messages):
         tokens = [token for one in group for token in one.subject_tokens]
         known = [subject.subject_id for subject in facts.known_subjects(tokens)]
         if not known:
@@ -74,35 +88,42 @@ def is_received_in_error(opened: OpenedMessage, facts: Facts) -> bool:
 
     It then has to be taken, though nothing lets it be shown to anybody any more.
     """
-    if opened.message.event not in WITHDRAWALS or opened.record is None:
-        return False
-    return any(
-        one.pending.record == opened.record
-        for subject in facts.known_subjects(opened.subject_tokens)
-        for one in facts.disclosed.get(subject.subject_id, ())
-    )
+    return any(True for _ in received_in_error(opened, facts.disclosed.values()))
+
+
+def received_in_error(
+    opened: OpenedMessage, disclosed: Iterable[Iterable[Disclosed]]
+) -> Iterator[Disclosed]:
+    """Of these, the versions of the record that this message withdraws, whomever they are about."""
+    if not _withdraws(opened):
+        return
+    for shown in disclosed:
+        yield from (one for one in shown if one.pending.record == opened.record)
 
 
 def recalled_by(
     opened: OpenedMessage,
     disclosed: Iterable[Disclosed],
-    held: Container[str],
-    again: Callable[[PendingDelivery], Entitlement | None],
+    held: Mapping[str, Again],
 ) -> Iterator[tuple[Disclosed, RecallCause]]:
     """The deliveries that this accepted message recalls, and why.
 
     Args:
-        opened: its consents are among the facts that `again` asks.
-        disclosed: let out about this traveller and not recalled.
-        held: ids of those that had a basis just before this message.
-        again: the basis on which a delivery may stay where it went.
+        opened: its consents are among the facts that the functions in `held` ask.
+        disclosed: let out about this traveller, or of this record, and not recalled.
+        held: those that had a basis just before this message, by id, each with what found it.
     """
-    is_withdrawn = opened.message.event in WITHDRAWALS and opened.record is not None
     for one in disclosed:
-        if is_withdrawn and one.pending.record == opened.record:
+        if _withdraws(opened) and one.pending.record == opened.record:
             yield one, "entered-in-error"
-        elif one.pending.delivery_id in held and again(one.pending) is None:
+            continue
+        again = held.get(one.pending.delivery_id)
+        if again is not None and again(one.pending) is None:
             yield one, "consent-withdrawn"
+
+
+def _withdraws(opened: OpenedMessage) -> bool:
+    return opened.message.event in WITHDRAWALS and opened.record is not None
 
 
 def _takes_back(opened: OpenedMessage, on_file: Sequence[ConsentStatement]) -> bool:

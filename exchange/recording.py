@@ -39,7 +39,7 @@ from exchange.model import (
     Subject,
 )
 from exchange.ports import RecordedBatch, TreeHead
-from exchange.recalls import deadline_of, recalled_by, takes_back
+from exchange.recalls import Again, deadline_of, recalled_by, received_in_error, takes_back
 from exchange.record_versions import Succession, succession_of
 from exchange.releasing import Releasing, StoredRecord
 from exchange.subjects import SubjectVault
@@ -485,33 +485,40 @@ class Recording:
         self._facts.outbox(pending.subscriber).waiting -= 1
         self._touched.add(pending.subscriber)
 
-    def _held_before(self, opened: OpenedMessage) -> frozenset[str]:
+    def _held_before(self, opened: OpenedMessage) -> dict[str, Again]:
         """Deliveries about this traveller that something permits, before the message is entered.
 
-        Those of a consent whose time was over are not among them: nothing is taken back there.
-        What broken glass let out is: it was never more than lent.
+        By id, each with what has to be asked again. Those of a consent whose time was over are not
+        among them: nothing is taken back there. What broken glass let out is: it was never more
+        than lent. What only a policy forbids meanwhile is too: who takes the consent back counts on
+        everybody who has the record on it being told.
         """
         if not takes_back(opened, self._facts):
-            return frozenset()
-        return frozenset(
-            one.pending.delivery_id
-            for subject in self._facts.known_subjects(opened.subject_tokens)
-            for one in self._facts.disclosed.get(subject.subject_id, ())
-            if isinstance(one.pending.basis, BreakGlassBasis)
-            or self.releasing.again(one.pending) is not None
-        )
+            return {}
+        held: dict[str, Again] = {}
+        for subject in self._facts.known_subjects(opened.subject_tokens):
+            for one in self._facts.disclosed.get(subject.subject_id, ()):
+                pending = one.pending
+                again = self.releasing.again
+                if isinstance(pending.basis, BreakGlassBasis) or again(pending) is not None:
+                    held[pending.delivery_id] = again
+                elif self.releasing.again_by_consent(pending) is not None:
+                    held[pending.delivery_id] = self.releasing.again_by_consent
+        return held
 
     def _recall_what_lost_its_basis(
-        self, opened: OpenedMessage, subject_id: str, index: int, held: frozenset[str]
+        self, opened: OpenedMessage, subject_id: str, index: int, held: Mapping[str, Again]
     ) -> None:
         """Everybody who received, and may not have it any more, is told; nobody else is."""
-        standing = self._facts.disclosed.get(subject_id)
+        own = self._facts.disclosed.get(subject_id, [])
+        others = [one for name, one in self._facts.disclosed.items() if name != subject_id]
+        standing = [*own, *received_in_error(opened, others)]
         if not standing:
             return
         deadline = deadline_of(self._policies, opened.jurisdiction, self.at)
-        recalled = recalled_by(opened, standing, held, self.releasing.again)
+        recalled = recalled_by(opened, standing, held)
         for disclosed, cause in list(recalled):
-            standing.remove(disclosed)
+            next(one for one in (own, *others) if disclosed in one).remove(disclosed)
             self.recall(
                 disclosed,
                 Recall(

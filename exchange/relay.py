@@ -3,7 +3,8 @@
 Three jobs, each safe to repeat and to run beside other relays:
 
     release   waiting deliveries of a subscriber with room get their basis checked again, and
-              whether their record got a newer version, and their `released` or `withheld` leaf,
+              whether their record got a newer version or was entered in error, and their
+              `released` or `withheld` leaf,
               in one transaction under the tree head's lock
     resend    deliveries released a while ago but never marked sent are published again: a process
               died between its commit and its mark
@@ -21,13 +22,15 @@ from exchange.errors import Unavailable
 from exchange.model import PendingDelivery, SealedBody, Subject
 from exchange.ports import Clock, Store
 from exchange.proving import ProofDesk
-from exchange.record_versions import records_among
+from exchange.recalls import is_withdrawal
+from exchange.record_versions import newer_than, records_among
 from exchange.recording import Recording
 from exchange.releasing import StoredRecord
 from exchange.trail.checkpoint import NoteSigner
 from exchange.views.making import ViewMaker
 from schemas.delivery import Delivery
 from schemas.policy import Policy
+from schemas.strict_json import read_json
 from schemas.structure.reading import read_resource
 
 #: The most deliveries in one transaction or one publish.
@@ -110,9 +113,24 @@ class Relay:
                 policies=self.policies,
                 views=self.views,
             )
-            bodies = await trail.sealed_bodies(list(dict.fromkeys(one.identity for one in waiting)))
+            overtaken = {
+                one.delivery_id: facts.versions[one.record].identity
+                for one in waiting
+                if one.record is not None
+                and newer_than(one.record, one.accepted_entry, facts.versions) is not None
+            }
+            named = (*(one.identity for one in waiting), *overtaken.values())
+            bodies = await trail.sealed_bodies(list(dict.fromkeys(named)))
+            withdrawn = {
+                newest
+                for newest in set(overtaken.values())
+                if self._is_withdrawal(bodies.get(newest))
+            }
             for pending in waiting:
-                self._let_out_one(recording, pending, bodies.get(pending.identity))
+                if pending.recall is None and overtaken.get(pending.delivery_id) in withdrawn:
+                    recording.withhold(pending, "entered-in-error")
+                else:
+                    self._let_out_one(recording, pending, bodies.get(pending.identity))
             recorded = recording.close(self.signer)
             await trail.save(recorded)
             # If we crash before this returns: waiting as before, or released and unsent.
@@ -122,6 +140,10 @@ class Relay:
             subscriber, after=min(numbers) - 1, limit=len(numbers)
         )
         return await self.proofs.deliveries_of(rows)
+
+    def _is_withdrawal(self, stored: tuple[Subject, SealedBody] | None) -> bool:
+        """Whether that version says that its record was entered in error."""
+        return stored is not None and is_withdrawal(read_json(self.proofs.vault.open(*stored)))
 
     def _let_out_one(
         self,

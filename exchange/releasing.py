@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 from exchange.commitment import commitment_to
 from exchange.consent.asking import entitlement_again
-from exchange.consent.mandates import requirement_for
+from exchange.consent.mandates import lets_break_glass, requirement_for
+from exchange.consent.request import DisclosureRequest
 from exchange.facts import Facts
 from exchange.model import (
-    Basis,
     BreakGlassBasis,
     Entitlement,
     MadeView,
@@ -74,9 +74,14 @@ class Releasing:
     def again(self, pending: PendingDelivery) -> Entitlement | None:
         """On what basis it may still go, as of now."""
         if isinstance(pending.basis, BreakGlassBasis):
-            return _while_open(pending, pending.basis, self.at)
+            return self._while_open(pending)
         consents = self.facts.consents.get(pending.subject_id, ())
         return entitlement_again(pending, self.jurisdictions, consents, self.at, self.policies)
+
+    def again_by_consent(self, pending: PendingDelivery) -> Entitlement | None:
+        """On which of the traveller's consents it might still go, whatever policies say."""
+        consents = self.facts.consents.get(pending.subject_id, ())
+        return entitlement_again(pending, self.jurisdictions, consents, self.at)
 
     def let_out(
         self,
@@ -127,6 +132,23 @@ class Releasing:
             **members,
         )
         return ReleasedDelivery(pending=notice, state="recalled", entry_index=index, tree_size=0)
+
+    def _while_open(self, pending: PendingDelivery) -> Entitlement | None:
+        """Broken glass lets out until its time is over, and while policies let it."""
+        country = self.jurisdictions.get(pending.subscriber)
+        if pending.until is None or self.at > pending.until:
+            return None
+        if country is None or pending.traits is None:
+            return None
+        request = DisclosureRequest(
+            recipient=pending.subscriber,
+            recipient_jurisdiction=country,
+            purpose=pending.purpose,
+            traits=pending.traits,
+        )
+        if not lets_break_glass(self.policies, request, self.at):
+            return None
+        return Entitlement(pending.subscriber, pending.purpose, pending.basis, pending.view)
 
     def _make(
         self, pending: PendingDelivery, entitlement: Entitlement, record: StoredRecord | None
@@ -204,10 +226,3 @@ def _delivery_members(pending: PendingDelivery) -> dict[str, Any]:
         "subscriber": pending.subscriber,
         "number": pending.number,
     }
-
-
-def _while_open(pending: PendingDelivery, basis: Basis, at: datetime) -> Entitlement | None:
-    """Broken glass lets out until its time is over."""
-    if pending.until is None or at > pending.until:
-        return None
-    return Entitlement(pending.subscriber, pending.purpose, basis, pending.view)

@@ -53,12 +53,14 @@ from adapters.store.agreement_queries import (
 )
 from adapters.store.database import Database, Statements
 from adapters.store.locked_trail import read_tiles
+from adapters.store.rows import read_basis, read_pending
 from exchange.errors import IntegrityBroken
 from exchange.subjects import SubjectVault
 from exchange.subscriber_statements import statement_digest
 from exchange.trail.merkle import leaf_hash
 from exchange.trail.tile_paths import TILE_WIDTH, tile_path
 from exchange.trail.tiles import TileId, grow
+from exchange.views.making import origin_commitment
 from schemas.trail_entry import (
     AcceptedEntry,
     AcknowledgedEntry,
@@ -71,6 +73,7 @@ from schemas.trail_entry import (
     RecalledEntry,
     RefusedEntry,
     ReleasedEntry,
+    SealedEntryBasis,
     WithheldEntry,
     entry_time,
     read_entry,
@@ -384,12 +387,24 @@ def _releases_the_same(row: Any, entry: ReleasedEntry) -> bool:
         return False
     if entry.origin is None and row.superseded_by != entry.superseded_by:
         return False
-    stored_basis = (row.basis_kind, row.basis_consent, row.basis_entry)
-    basis = entry.basis
-    if basis.kind == "consent" and stored_basis != ("consent", basis.consent, basis.entry):
+    if not _rests_on_the_same(row, entry, is_open=is_open):
         return False
     stored = (row.publisher, row.message_id, row.content)
     return entry.view != "full" or bool(stored == (entry.publisher, entry.message, entry.content))
+
+
+def _rests_on_the_same(row: Any, entry: ReleasedEntry, *, is_open: bool) -> bool:
+    """The same basis, named or committed to; an erased view without names forgot its own."""
+    try:
+        basis = read_basis(row)
+    except IntegrityBroken:
+        return False
+    if not isinstance(entry.basis, SealedEntryBasis):
+        return basis.to_entry() == entry.basis.model_dump(exclude_none=True)
+    if not is_open:
+        return True
+    salt = row.origin_salt
+    return salt is not None and origin_commitment(read_pending(row), basis, salt) == entry.origin
 
 
 def _digest(document: str) -> str:

@@ -17,6 +17,7 @@ from adapters.store.tables import (
     participants,
     record_versions,
     sealed_bodies,
+    sealed_views,
     subjects,
     trail_entries,
     tree_head,
@@ -65,12 +66,13 @@ BODIES = ByKeys(
 DELIVERIES = ByKeys(
     deliveries.c.delivery_id,
     lambda among: (
-        select(deliveries, decisions.c.record, decisions.c.content_salt)
+        select(deliveries, decisions.c.record, decisions.c.content_salt, sealed_views.c.origin_salt)
         .outerjoin(
             decisions,
             (decisions.c.message_id == deliveries.c.message_id)
             & (decisions.c.publisher == deliveries.c.publisher),
         )
+        .outerjoin(sealed_views, sealed_views.c.delivery_id == deliveries.c.delivery_id)
         .where(among)
     ),
 )

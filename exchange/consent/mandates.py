@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exchange.consent.request import DisclosureRequest
-from exchange.consent.rules import Asked
+from exchange.consent.rules import Asked, asked_of
 from schemas.consent.purposes import COVERED_BY
 from schemas.policy import Forbidden, Mandate, Policy
 from schemas.record_traits import RecordTraits
@@ -84,6 +84,18 @@ def labels_by_law(policies: Iterable[Policy], request: DisclosureRequest) -> fro
 def is_forbidden(policies: Iterable[Policy], request: DisclosureRequest, asked: Asked) -> bool:
     """Whether one of the policies forbids this, whoever permits it."""
     return any(_forbids(one, request, asked) for policy in policies for one in policy.forbids)
+
+
+def lets_break_glass(policies: Sequence[Policy], request: DisclosureRequest, at: datetime) -> bool:
+    """Whether the place of collection still names the recipient for it, and nobody forbids it."""
+    policy = policy_in_force(policies, request.traits.collected_in, at)
+    if policy is None or policy.break_glass is None:
+        return False
+    involved = policies_involved(policies, request, at)
+    asked = asked_of(request, labels_by_law(involved, request), at)
+    return request.recipient in policy.break_glass.participants and not is_forbidden(
+        involved, request, asked
+    )
 
 
 def fitting_mandate(

@@ -60,11 +60,13 @@ def _latest_versions(consents: Sequence[ConsentOnFile], at: datetime) -> list[Co
             continue
         entry = on_file.basis.entry
         arrived = entry if entry >= 0 else _NOT_YET_ENTERED
-        order = (statement.given_at, statement.is_stop, arrived, position)
+        order = (statement.counts_from, statement.is_stop, arrived, position)
         standing = latest.get(statement.identity)
         if standing is None or order > standing[0]:
             latest[statement.identity] = (order, on_file)
     ordered = sorted(
-        latest.values(), key=lambda one: (one[0][0], one[0][2], one[0][3]), reverse=True
+        latest.values(),
+        key=lambda one: (one[1].statement.given_at, one[0][2], one[0][3]),
+        reverse=True,
     )
     return [on_file for _, on_file in ordered]

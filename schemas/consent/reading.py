@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 from schemas.consent.provisions import Doubts, read_rule
 from schemas.consent.rule import Rule
 from schemas.consent.statement import BasePolicy, ConsentStatement, ConsentStatus, Unevaluated
-from schemas.fhir_instants import instant_at_start
+from schemas.fhir_instants import instant_at_end, instant_at_start
 from schemas.fhir_names import ACT_CODE, CONSENT_SCOPE
 from schemas.violation import SchemaViolation, problem
 
@@ -71,6 +71,7 @@ def read_consent(resource: dict[str, Any], expression: str) -> ConsentStatement:
         identity=identity,
         status=status,  # type: ignore[arg-type] # one of them: asked above
         given_at=instant_at_start(given_at),
+        given_until=None if "T" in given_at else instant_at_end(given_at),
         root=root,
         base=_base(resource, root, doubts),
         replaces=_replaced(resource),

@@ -50,6 +50,7 @@ class ConsentStatement:
         unusable: why it cannot permit; empty when everything in it was understood.
         unevaluated: why nothing in it is looked at, so that it denies everything.
         of_representative: whether somebody else than the traveller gave it, verified.
+        given_until: the last instant that a partial `Consent.dateTime` can mean, else None.
     """
 
     identity: str
@@ -61,6 +62,7 @@ class ConsentStatement:
     unusable: tuple[Unusable, ...] = ()
     unevaluated: Unevaluated | None = None
     of_representative: bool = False
+    given_until: datetime | None = None
 
     _text: str | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -87,6 +89,14 @@ class ConsentStatement:
         return root_denies or not DENYING_BASES.isdisjoint(self.base)
 
     @property
+    def counts_from(self) -> datetime:
+        """When it was given, among versions of one consent: what stops, at the latest it can be.
+
+        A withdrawal of a day must not lose to the permit of that morning.
+        """
+        return self.given_until if self.given_until and self.is_stop else self.given_at
+
+    @property
     def only_permits(self) -> bool:
         """Whether nothing in it can take from anybody what something else permits."""
         if self.status != "active" or self.unevaluated is not None:
@@ -107,6 +117,7 @@ class ConsentStatement:
             "unusable": list(self.unusable),
             "unevaluated": self.unevaluated,
             "of_representative": self.of_representative,
+            **({"given_until": written(self.given_until)} if self.given_until else {}),
         }
 
     @classmethod
@@ -125,6 +136,7 @@ class ConsentStatement:
             unusable=tuple(values["unusable"]),
             unevaluated=values["unevaluated"],
             of_representative=values["of_representative"],
+            given_until=instant(values["given_until"]) if "given_until" in values else None,
         )
 
 

@@ -460,3 +460,28 @@ async def test_what_is_changed_of_a_grant_is_told(tmp_path, change, undo, told):
         await ward.change(change)
         assert any(told in one for one in await ward.findings())
         await ward.change(undo)
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [(), (a_policy(version=2),), (policy(), a_policy(jurisdiction="UZ"))],
+    ids=["no policy", "one that names nobody", "one that still does"],
+)
+async def test_what_waits_for_room_is_asked_of_the_policies_again(tmp_path, policies):
+    cast, clock = the_cast(window=1), SetClock()
+    async with running_world(tmp_path, cast, clock=clock, policies=(policy(),)) as exchange:
+        for _ in range(2):
+            message_id, body = vaccination(consent())
+            await exchange.processor.process([cast.signed(ALA, body, message_id=message_id)])
+        opened = await Ward(exchange, cast, clock).open()
+        assert (opened.released, opened.waiting) == (1, 1)
+    async with running_world(tmp_path, cast, clock=clock, policies=policies) as exchange:
+        ward = Ward(exchange, cast, clock)
+        first, *_ = await ward.rows(HOSPITAL)
+        await exchange.acknowledgements.accept(
+            cast.acknowledgement(HOSPITAL, [first.pending.delivery_id], at=clock.now())
+        )
+        await exchange.relay.release_waiting()
+        states = [one.released.state for one in await ward.rows(HOSPITAL)]
+
+    assert states == ["released", "released" if policies[:1] == (policy(),) else "withheld"]

@@ -218,14 +218,21 @@ def statements_in_force(consents: list[Json], request: Json, time: datetime) -> 
 
 def latest_version(versions: list[Statement]) -> Statement:
     """Section 5.1: of equal times what stops, then the last to arrive."""
-    moment = max(one.moment for one in versions)
-    tied = [one for one in versions if one.moment == moment]
-    stopping = [
-        one
-        for one in tied
-        if one.reasons or one.consent["status"] != "active" or has_denying_base(one.consent)
-    ]
+    moment = max(counts_from(one) for one in versions)
+    tied = [one for one in versions if counts_from(one) == moment]
+    stopping = [one for one in tied if stops(one)]
     return (stopping or tied)[-1]
+
+
+def stops(one: Statement) -> bool:
+    return bool(one.reasons or one.consent["status"] != "active" or has_denying_base(one.consent))
+
+
+def counts_from(one: Statement) -> datetime:
+    """Section 5.1: of a partial time what stops has the last instant, what permits the first."""
+    if not stops(one):
+        return one.moment
+    return criteria.instant(one.consent.get("dateTime"), last=True) or one.moment
 
 
 def replaces(later: Statement, earlier: Statement) -> bool:

@@ -7,17 +7,21 @@ import re
 from datetime import datetime
 
 import pytest
+from sqlalchemy import text
 
 from adapters.clients.local_transport import LocalTransport
 from adapters.clients.publisher_keys import DirectoryKeys
 from adapters.clients.subscriber_memory import SqliteMemory
 from adapters.clients.verified_delivery import DeliveryVerifier
+from adapters.store.agreement import disagreements
+from adapters.store.database import Database
 from exchange.consent.asking import entitlements_of
 from exchange.consent.decision import decide
 from exchange.consent.request import DisclosureRequest
 from exchange.consent.resources import consents_from
 from exchange.errors import ConsentRefused
 from exchange.model import Recipient
+from exchange.subjects import SubjectVault
 from exchange.trail.proof import verify_proof
 from schemas.participant import Subscription
 from schemas.record_in_message import traits_in
@@ -282,3 +286,116 @@ def test_nobody_is_entitled_to_what_only_another_country_s_law_lets_move():
     traits = RecordTraits(author=ALA, collected_in="KZ", record_class="Immunization")
     with pytest.raises(ConsentRefused):
         entitlements_of([Recipient(KG, ("PUBHLTH",), "KG")], traits, [], NOON, [foreign])
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [((), ()), (("N 1",), ("N 2",))], ids=["no document", "wrong document"]
+)
+@pytest.mark.parametrize("permits", [True, False])
+async def test_entered_in_error_recalls_whomever_the_record_was_about(
+    tmp_path, clock, before, now, permits
+):
+    """A traveller without documents is new in each message; a wrong document may be the error."""
+    cast = two_registries_of_one_country()
+    permit = consent(recipients=[KZ, "lab:kz"])
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        first = vaccination(permit, record="r", made_at=clock.now(), documents=before)
+        assert len((await submit(exchange, cast, first)).deliveries) == 2
+        clock.advance(hours=1)
+        withdrawn = vaccination(
+            *([permit] if permits else []),
+            record="r",
+            made_at=clock.now(),
+            documents=now,
+            event="immunization-withdrawn",
+        )
+        outcome = await submit(exchange, cast, withdrawn, at=clock.now())
+
+        told = [one.subscriber for one in outcome.deliveries if one.state == "recalled"]
+        assert sorted(told) == ["lab:kz", KZ]
+        assert (await trail_findings(exchange)).findings == ()
+
+
+async def test_a_record_in_error_that_waited_is_withheld(tmp_path, clock):
+    """Nobody would be told to stop using what goes out after the withdrawal."""
+    cast = two_registries_of_one_country(window=1)
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        await submit(exchange, cast, vaccination(consent(recipients=[KZ])))
+        waited = vaccination(record="r", made_at=clock.now())
+        await submit(exchange, cast, waited)
+        clock.advance(hours=1)
+        withdrawn = vaccination(record="r", made_at=clock.now(), event="immunization-withdrawn")
+        await submit(exchange, cast, withdrawn, at=clock.now())
+        for number in (1, 2, 3):
+            (row,) = await exchange.store.delivery_rows(KZ, after=number - 1, limit=1)
+            await exchange.acknowledgements.accept(
+                cast.acknowledgement(KZ, [row.pending.delivery_id], at=clock.now())
+            )
+            await exchange.relay.release_waiting()
+
+        rows = await exchange.store.delivery_rows(KZ, after=0, limit=9)
+        fetched = await exchange.proofs.deliveries_of(rows)
+        states = [(one.number, one.state) for one in fetched]
+        assert states == [(1, "released"), (2, "withheld"), (3, "released")]
+        assert read_entry(fetched[1].entry).reason == "entered-in-error"
+        assert (fetched[2].message, fetched[1].body) == (withdrawn[0], None)
+        assert (await trail_findings(exchange)).findings == ()
+
+
+@pytest.mark.parametrize("day", ["2026-06-01", "2026-06"])
+async def test_a_withdrawal_of_a_day_stops_the_permit_of_that_morning(tmp_path, clock, day):
+    cast = two_registries_of_one_country()
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        morning = consent(recipients=[KZ], given="2026-06-01T08:00:00Z")
+        await submit(exchange, cast, vaccination(morning))
+        withdrawal = consent(recipients=[KZ], status="inactive", given=day)
+        told = await submit(exchange, cast, consent_message(withdrawal))
+        later = await submit(exchange, cast, vaccination())
+
+        assert [one.state for one in told.deliveries] == ["recalled"]
+        assert later.decision.reason == "consent-refused"
+
+
+async def test_a_withdrawal_reaches_who_received_before_a_policy_forbade_it(tmp_path, clock):
+    cast = two_registries_of_one_country()
+    both = [KZ, "lab:kz"]
+    async with running_world(tmp_path, cast, clock=clock) as exchange:
+        await submit(exchange, cast, vaccination(consent(recipients=both)))
+    forbids = a_policy(forbids=[{"recipients": [KZ]}])
+    async with running_world(tmp_path, cast, clock=clock, policies=(forbids,)) as exchange:
+        narrower = consent(recipients=[KZ], given="2026-05-02T10:00:00Z")
+        first = await submit(exchange, cast, consent_message(narrower))
+        withdrawn = consent(recipients=[], status="inactive", given="2026-05-03T10:00:00Z")
+        second = await submit(exchange, cast, consent_message(withdrawn))
+
+        assert [one.subscriber for one in first.deliveries] == ["lab:kz"]
+        assert [(one.subscriber, one.state) for one in second.deliveries] == [(KZ, "recalled")]
+
+
+@pytest.mark.parametrize("view", ["minimum", "pseudonymous"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "basis_name = 'another'",
+        "basis_kind = 'consent', basis_name = NULL",
+        "basis_kind = 'whim'",
+        "basis_entry = basis_entry + 1",
+    ],
+)
+async def test_a_database_that_tells_another_basis_than_the_trail_is_found_out(
+    tmp_path, clock, view, change
+):
+    policy = a_policy(mandates=[a_mandate(view=view)])
+    cast = two_registries_of_one_country()
+    async with running_world(tmp_path, cast, clock=clock, policies=(policy,)) as exchange:
+        await submit(exchange, cast, vaccination())
+        database = Database(exchange.settings.database_url, pool_size=1)
+        vault = SubjectVault(exchange.keys.master)
+        before = await disagreements(database, vault)
+        async with database.changing() as statements:
+            sql = f"UPDATE deliveries SET {change} WHERE subscriber = '{KZ}'"  # noqa: S608
+            await statements.change(text(sql))
+        after = await disagreements(database, vault)
+        await database.close()
+
+        assert (len(before), len(after)) == (0, 1)
