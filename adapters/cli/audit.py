@@ -294,7 +294,15 @@ def _details(one: "ProvenTrailEntry") -> str:
         case "withheld":
             return f"from {values['subscriber']}, number {values['number']}: {values['reason']}"
         case "acknowledged":
-            return f"by {values['subscriber']}, {len(values['deliveries'])} deliveries at once"
+            signed = len(values["deliveries"])
+            return f"by {values['subscriber']}{f', {signed} at once' if signed > 1 else ''}"
+        case "recalled":
+            return (
+                f"from {values['subscriber']} as number {values['number']}: {values['cause']},"
+                f" to be answered by {values['deadline']}"
+            )
+        case "recall-answered":
+            return f"by {values['subscriber']}: {values['answer']}"
         case _:
             return ""
 
@@ -316,6 +324,12 @@ def _entry_values(one: "ProvenTrailEntry") -> dict[str, Any]:
 
 
 def _basis(basis: dict[str, Any]) -> str:
-    if basis["kind"] == "mandate":
-        return f"the mandate {basis['mandate']} of policy version {basis['version']}"
-    return f"the consent of entry {basis['entry']}"
+    match basis["kind"]:
+        case "mandate":
+            return f"the mandate {basis['mandate']} of policy version {basis['version']}"
+        case "break-glass":
+            return f"break-glass, grant {basis['grant']}"
+        case "sealed":
+            return f"a sealed basis ({basis['of']})"
+        case _:
+            return f"the consent of entry {basis['entry']}"
