@@ -296,15 +296,19 @@ def _details(one: "ProvenTrailEntry") -> str:
         case "acknowledged":
             signed = len(values["deliveries"])
             return f"by {values['subscriber']}{f', {signed} at once' if signed > 1 else ''}"
-        case "recalled":
-            return (
-                f"from {values['subscriber']} as number {values['number']}: {values['cause']},"
-                f" to be answered by {values['deadline']}"
-            )
-        case "recall-answered":
-            return f"by {values['subscriber']}: {values['answer']}"
         case _:
-            return ""
+            return _about_a_recall(values)
+
+
+def _about_a_recall(values: dict[str, Any]) -> str:
+    if values["type"] == "recalled":
+        return (
+            f"from {values['subscriber']} as number {values['number']}: {values['cause']},"
+            f" to be answered by {values['deadline']}"
+        )
+    if values["type"] == "recall-answered":
+        return f"by {values['subscriber']}: {values['answer']}"
+    return ""
 
 
 def _versions(values: dict[str, Any]) -> str:
