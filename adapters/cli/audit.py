@@ -294,9 +294,21 @@ def _details(one: "ProvenTrailEntry") -> str:
         case "withheld":
             return f"from {values['subscriber']}, number {values['number']}: {values['reason']}"
         case "acknowledged":
-            return f"by {values['subscriber']}, {len(values['deliveries'])} deliveries at once"
+            signed = len(values["deliveries"])
+            return f"by {values['subscriber']}{f', {signed} at once' if signed > 1 else ''}"
         case _:
-            return ""
+            return _about_a_recall(values)
+
+
+def _about_a_recall(values: dict[str, Any]) -> str:
+    if values["type"] == "recalled":
+        return (
+            f"from {values['subscriber']} as number {values['number']}: {values['cause']},"
+            f" to be answered by {values['deadline']}"
+        )
+    if values["type"] == "recall-answered":
+        return f"by {values['subscriber']}: {values['answer']}"
+    return ""
 
 
 def _versions(values: dict[str, Any]) -> str:
@@ -316,6 +328,12 @@ def _entry_values(one: "ProvenTrailEntry") -> dict[str, Any]:
 
 
 def _basis(basis: dict[str, Any]) -> str:
-    if basis["kind"] == "mandate":
-        return f"the mandate {basis['mandate']} of policy version {basis['version']}"
-    return f"the consent of entry {basis['entry']}"
+    match basis["kind"]:
+        case "mandate":
+            return f"the mandate {basis['mandate']} of policy version {basis['version']}"
+        case "break-glass":
+            return f"break-glass, grant {basis['grant']}"
+        case "sealed":
+            return f"a sealed basis ({basis['of']})"
+        case _:
+            return f"the consent of entry {basis['entry']}"

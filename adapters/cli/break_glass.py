@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,10 +15,13 @@ from adapters.cli.exchange_access import AsOption, KeyOption, http_access
 from adapters.cli.own_store import DatabaseOption, DataOption, own_exchange
 from adapters.reading_files import read_file
 from exchange.errors import ConfigurationError
+from schemas.violation import SchemaViolation
 
 if TYPE_CHECKING:
     from exchange.model import Grant
-    from schemas.break_glass import BreakGlassOpening
+    from schemas.break_glass import BreakGlassOpening, SignedBreakGlass
+
+_Paper = TypeVar("_Paper", bound="SignedBreakGlass")
 
 break_glass = typer.Typer(
     no_args_is_help=True,
@@ -125,7 +128,7 @@ def approve(
     from schemas.break_glass import BreakGlassApproval, BreakGlassRequest, SignedBreakGlass
     from schemas.envelope import BREAK_GLASS_APPROVAL
 
-    papers = SignedBreakGlass.from_bytes(read_file(file))
+    papers = _read(SignedBreakGlass, file, "what the requester sent you: FILE.to-approve")
     asked = BreakGlassRequest.from_bytes(papers.request)
     now = datetime.now(UTC)
     body = BreakGlassApproval.from_values(
@@ -242,12 +245,21 @@ def _document(text: str) -> dict[str, str]:
 def _read_opening(file: Path, approval: Path | None) -> "BreakGlassOpening":
     from schemas.break_glass import BreakGlassOpening, SignedBreakGlass
 
-    opening = BreakGlassOpening.from_bytes(read_file(file))
+    opening = _read(BreakGlassOpening, file, "your request: the file of `bhx break-glass request`")
     if approval is None:
         return opening
-    papers = SignedBreakGlass.from_bytes(read_file(approval))
+    papers = _read(SignedBreakGlass, approval, "what the second approver sent back")
     signed = {"approval": papers.approval, "approval_signature": papers.approval_signature}
     return opening.model_copy(update=signed)
+
+
+def _read(kind: type[_Paper], file: Path, meant: str) -> _Paper:
+    """That paper; of the several files of one request the wrong one is easily taken."""
+    try:
+        return kind.from_bytes(read_file(file))
+    except SchemaViolation:
+        msg = f"{file} is something else. Give {meant}."
+        raise ConfigurationError(msg) from None
 
 
 def _write_private(file: Path, data: bytes) -> None:
@@ -291,7 +303,10 @@ def _show(found: Sequence["Grant"]) -> None:
         return
     table = Table(box=None)
     for heading in _values(found[0]):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=True)
     for one in found:
         table.add_row(*(str(value or "") for value in _values(one).values()))
-    on_stdout().print(table)
+    console = on_stdout()
+    # An id that is cut in two cannot be copied.
+    console.width = max(console.width, 200)
+    console.print(table)

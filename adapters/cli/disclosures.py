@@ -101,7 +101,8 @@ def _print(report: "DisclosureReport", language: str) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("entry", "when", "who", "what", "why", "since"):
-        table.add_column(say(f"report.{column}", ("",), language).strip(), overflow="fold")
+        heading = say(f"report.{column}", ("",), language).strip()
+        table.add_column(heading[:1].upper() + heading[1:], overflow="fold")
     for one in report.disclosures:
         table.add_row(*(Text(harmless(cell)) for cell in _cells(one, language)))
     on_stdout().print(table)
@@ -127,6 +128,8 @@ def _since(one: "Disclosure", language: str) -> list[str]:
     from schemas.sentences.catalogue import say
 
     told = [one.state.text, *([one.reason.text] if one.reason else [])]
+    if one.acknowledged is not None:
+        told.append(say("report.signed-for", (day(one.acknowledged.at, language),), language))
     if one.recall is not None and one.recall.answer is not None:
         told.append(one.recall.answer.text)
     elif one.recall is not None:

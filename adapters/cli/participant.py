@@ -53,7 +53,7 @@ def list_participants(
 
     table = Table(box=None, pad_edge=False)
     for heading in ("participant", "name", "from", "roles", "purposes", "subscriptions", "state"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=heading != "name", overflow="fold")
     for one in known:
         table.add_row(
             one.id,
@@ -64,7 +64,10 @@ def list_participants(
             str(len(one.subscriptions) or "-"),
             "[red]suspended[/]" if one.suspended else "admitted",
         )
-    on_stdout().print(table)
+    console = on_stdout()
+    # An id that is cut in two cannot be copied.
+    console.width = max(console.width, 120)
+    console.print(table)
 
 
 @participant.command("show")

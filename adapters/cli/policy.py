@@ -76,6 +76,8 @@ def check(
     """Check that the authority signed exactly this policy, and that its rules hold together.
 
     Exits with 1 when what must follow from it does not, 2 when it is not what was signed.
+
+    Example: `bhx policy check KZ.json --key authority.jwk`
     """
     from adapters.policy_files import SIGNATURE_SUFFIX, verified_policy
     from exchange.consent.self_test import self_test
@@ -97,14 +99,23 @@ def _show(found: "Policy", more: dict[str, Any], *, as_json: bool) -> None:
         "digest": found.digest,
         "mandates": [one.id for one in found.mandates],
         "forbids": len(found.forbids),
+        "break_glass": list(found.break_glass.participants) if found.break_glass else [],
         **more,
     }
     if as_json:
         write_json(values)
         return
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(show_header=False, box=None)
     for name, value in values.items():
-        table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+        table.add_row(name, Text(_cell(value)))
     on_stdout().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(value) if isinstance(value, list) else str(value or "-")
+    return text or "-"

@@ -240,7 +240,8 @@ class _ReportPage:
         ]
         return [
             element("h2", self._say("report.slips-title")),
-            element("p", "; ".join(lines), ". ", self._say("report.slips"), class_="soft"),
+            element("ul", *(element("li", one) for one in lines)),
+            element("p", self._say("report.slips"), class_="soft"),
         ]
 
 

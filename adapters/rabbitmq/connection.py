@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import AMQPError, DeliveryError
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError
 
 from exchange.errors import Unavailable
 
@@ -39,6 +39,11 @@ def broker_errors(doing: str) -> Iterator[None]:
         # Its traceback would print the message, which is health data: keep its class only.
         name = type(error).__name__
         raise Unavailable(f"RabbitMQ: could not {doing} ({name}).") from None
+    except ChannelNotFoundEntity as error:
+        raise Unavailable(
+            f"RabbitMQ: could not {doing}: what it needs is not there. `bhx serve --broker` makes"
+            " it, on this virtual host."
+        ) from error
     except asyncio.CancelledError as cancelled:
         task = asyncio.current_task()
         if task is None or task.cancelling():

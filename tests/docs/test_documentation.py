@@ -10,6 +10,7 @@ from adapters.cli import app
 from adapters.settings import Settings
 from exchange.errors import Refusal
 from exchange.metrics import METRIC_NAMES
+from schemas.policy import Mandate, Policy, read_policy
 from schemas.trail_entry import _OWN_FIELDS
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,17 @@ def test_every_command(command):
     *_, last = command.split()
 
     assert command in TEXT or f"`{last}`" in TEXT
+
+
+def test_the_example_of_a_policy_shows_every_member():
+    body = (PROJECT / "docs" / "examples" / "policy-KZ.json").read_bytes()
+
+    policy = read_policy(body)
+
+    # What ends a period is absent while nobody knows it.
+    assert Policy.model_fields.keys() - policy.model_fields_set == {"valid_until"}
+    [mandate] = policy.mandates
+    assert Mandate.model_fields.keys() == mandate.model_fields_set
 
 
 @pytest.mark.parametrize("metric", METRIC_NAMES)

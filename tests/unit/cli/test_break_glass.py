@@ -71,6 +71,8 @@ def test_from_the_request_to_the_review(bhx, url, tmp_path):
 
     opening = ["break-glass", "open", "request.json", *by(HOSPITAL), "--to", url]
     assert "second approver" in bhx(*opening, code=1).stderr
+    wrong = ["break-glass", "approve", "request.json", *by(MINISTRY), "-o", "approval.json"]
+    assert "FILE.to-approve" in bhx(*wrong, code=2).stderr
     agreed = as_json(
         bhx("break-glass", "approve", "request.json.to-approve", *by(MINISTRY),
             "-o", "approval.json", "--json")
@@ -83,6 +85,8 @@ def test_from_the_request_to_the_review(bhx, url, tmp_path):
     (one, _) = map(json.loads, received.stdout.splitlines())
     assert (one["purpose"], one["state"]) == ("BTG", "released")
     assert (tmp_path / one["file"]).read_bytes() == (tmp_path / "record.json").read_bytes()
+    life = " ".join(bhx("audit", "trail", one["message"]).stdout.split())
+    assert "break-glass" in life
 
     listed = bhx("break-glass", "list", "--unreviewed", "--json", code=1)
     [shown] = as_json(listed)["grants"]
