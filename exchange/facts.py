@@ -14,6 +14,7 @@ from exchange.model import (
     Disclosed,
     MessageIdentity,
     NewestVersion,
+    OpenedMessage,
     Outbox,
     StandingDecision,
     Subject,
@@ -65,6 +66,30 @@ class Facts:
             if token in self.subjects
         }
         return tuple(found[subject_id] for subject_id in sorted(found))
+
+    def with_known_origins(self, opened: OpenedMessage) -> OpenedMessage:
+        """The message with the countries that any of its traveller's documents so far came from.
+
+        A traveller who shows the passport of the country they left once, and later only a paper of
+        the country they are in, left that country all the same.
+        """
+        if opened.traits is None:
+            return opened
+        known = {
+            country
+            for subject in self.known_subjects(opened.subject_tokens)
+            for country in subject.origins
+        }
+        if known <= set(opened.traits.origins):
+            return opened
+        origins = tuple(sorted(known.union(opened.traits.origins)))
+        return replace(opened, traits=replace(opened.traits, origins=origins))
+
+    def replace_subject(self, subject: Subject) -> None:
+        """From now on the traveller is known like this."""
+        for token, known in self.subjects.items():
+            if known.subject_id == subject.subject_id:
+                self.subjects[token] = subject
 
     def merge(self, other: Subject, into: Subject) -> None:
         """From now on both are one traveller: `into`."""

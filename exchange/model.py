@@ -67,6 +67,7 @@ class OpenedMessage:
         digest: keyed digest of the body, for the idempotent receiver.
         jurisdiction: the publisher's.
         subject_tokens: HMACs of the traveller's normalised document identifiers.
+        origins: countries that issued the documents this message names.
         traits: what consents and policies ask of the record; None for a consent.
         record: keyed digest of the publisher and its record's identifier, the same for every
             version; None for what is no version of a record.
@@ -79,6 +80,7 @@ class OpenedMessage:
     jurisdiction: str
     message: FhirMessage
     subject_tokens: tuple[bytes, ...]
+    origins: tuple[str, ...] = field(default=(), repr=False)
     traits: RecordTraits | None = field(default=None, repr=False)
     record: bytes | None = None
 
@@ -263,10 +265,15 @@ class NewestVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A traveller as the store knows one: a random id and the wrapped key of their records."""
+    """A traveller as the store knows one: a random id and the wrapped key of their records.
+
+    Attributes:
+        origins: countries that issued documents of theirs, as every message so far told; sorted.
+    """
 
     subject_id: SubjectId
     wrapped_key: bytes = field(repr=False)
+    origins: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

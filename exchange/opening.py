@@ -29,7 +29,7 @@ from schemas.fhir_names import participant_of
 from schemas.participant import Participant
 from schemas.record_traits import RecordTraits
 from schemas.traits_reading import read_traits
-from schemas.traveller_traits import AGE_OF_MAJORITY
+from schemas.traveller_traits import AGE_OF_MAJORITY, origins_of
 from schemas.violation import SchemaViolation, problem
 
 MOST_AHEAD = timedelta(minutes=5)
@@ -102,6 +102,7 @@ class MessageOpener:
         message: FhirMessage,
         at: datetime,
     ) -> OpenedMessage:
+        patient = None if message.parts is None else message.parts.patient
         return OpenedMessage(
             received=received,
             identity=identity,
@@ -110,6 +111,7 @@ class MessageOpener:
             jurisdiction=publisher.jurisdiction,
             message=message,
             subject_tokens=self.vault.tokens_of(message.patient_identifiers),
+            origins=() if patient is None else origins_of(patient),
             traits=self._traits(publisher, message, at),
             record=self._record(publisher, message),
         )

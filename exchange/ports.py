@@ -139,6 +139,7 @@ class RecordedBatch:
         checkpoint: signed note for `size`.
         merges: `(from, into)` subject ids that turned out to be one traveller: tokens, consents
             and waiting deliveries move; bodies stay under the key they were sealed with.
+        origins: countries of a traveller's documents, by subject id, where they became more.
         new_deliveries: rows that did not exist before, in the state they now have.
         let_out: deliveries that were waiting before and are now released or withheld.
         acknowledged: delivery ids now acknowledged.
@@ -169,6 +170,7 @@ class RecordedBatch:
     tokens: Sequence[tuple[bytes, str]] = ()
     consents: Sequence[tuple[str, ConsentOnFile]] = ()
     merges: Sequence[tuple[str, str]] = ()
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     new_deliveries: Sequence[PendingDelivery | ReleasedDelivery] = ()
     let_out: Sequence[ReleasedDelivery] = ()
     acknowledged: Sequence[str] = ()

@@ -66,17 +66,18 @@ class PreviewDesk:
             recipients = [
                 one for one in recipients_of(opened, directory) if one.participant == recipient
             ]
-            if not recipients or opened.traits is None:
-                raise NoRecipient(problem("preview.not-for-it", "not-found", "Bundle"))
             async with self.store.locked() as trail:
                 facts = await trail.facts_about(tokens=opened.subject_tokens)
+            traits = facts.with_known_origins(opened).traits
+            if not recipients or traits is None:
+                raise NoRecipient(problem("preview.not-for-it", "not-found", "Bundle"))
             known = facts.known_subjects(opened.subject_tokens)
             own = ConsentBasis(consent="", entry=-1)
             consents = [
                 *facts.consents_of(one.subject_id for one in known),
                 *(ConsentOnFile(statement=one, basis=own) for one in opened.message.consents),
             ]
-            (entitlement,) = entitlements_of(recipients, opened.traits, consents, at, self.policies)
+            (entitlement,) = entitlements_of(recipients, traits, consents, at, self.policies)
         except Refusal as refusal:
             return Preview(refusal=refusal)
         if entitlement.view == "full":

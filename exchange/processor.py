@@ -200,6 +200,7 @@ class MessageProcessor:
     ) -> Decision:
         if isinstance(opened, Refused):
             return opened
+        opened = facts.with_known_origins(opened)
         try:
             recipients = recipients_of(opened, directory)
             if opened.message.kind == "consent":

@@ -110,6 +110,7 @@ class Recording:
         self._participants: list[Participant] = []
         self._touched: set[str] = set()
         self._merges: list[tuple[str, str]] = []
+        self._origins: dict[str, tuple[str, ...]] = {}
         self._versions: dict[bytes, NewestVersion] = {}
         self._answers: list[tuple[str, RecallAnswer, int]] = []
         self._erasures: list[Erasure] = []
@@ -426,6 +427,7 @@ class Recording:
             tokens=self._tokens,
             consents=self._consents,
             merges=self._merges,
+            origins=self._origins,
             new_deliveries=[
                 row if isinstance(row, PendingDelivery) else replace(row, tree_size=growth.size)
                 for row in self._new
@@ -479,6 +481,18 @@ class Recording:
             if token not in self._facts.subjects:
                 self._tokens.append((token, subject.subject_id))
                 self._facts.subjects[token] = subject
+        return self._with_origins(subject, known, opened)
+
+    def _with_origins(
+        self, subject: Subject, known: Sequence[Subject], opened: OpenedMessage
+    ) -> Subject:
+        """The traveller with the countries of all documents seen so far, which the store keeps."""
+        origins = {country for one in known for country in one.origins}.union(opened.origins)
+        if origins <= set(subject.origins):
+            return subject
+        subject = replace(subject, origins=tuple(sorted(origins)))
+        self._origins[subject.subject_id] = subject.origins
+        self._facts.replace_subject(subject)
         return subject
 
     def _no_longer_waits(self, pending: PendingDelivery) -> None:

@@ -61,7 +61,12 @@ _DECISIONS = ByKeys(decisions.c.message_id, lambda among: select(decisions).wher
 _SUBJECTS_OF_TOKENS = ByKeys(
     subject_tokens.c.token,
     lambda among: (
-        select(subject_tokens.c.token, subjects.c.subject_id, subjects.c.wrapped_key)
+        select(
+            subject_tokens.c.token,
+            subjects.c.subject_id,
+            subjects.c.wrapped_key,
+            subjects.c.origins,
+        )
         .join(subjects, subjects.c.subject_id == subject_tokens.c.subject_id)
         .where(among)
     ),
@@ -255,7 +260,11 @@ class SqlLockedTrail:
     async def _subjects(self, tokens: Sequence[bytes]) -> dict[bytes, Subject]:
         rows = await _SUBJECTS_OF_TOKENS.rows(self._statements, tokens)
         return {
-            row.token: Subject(subject_id=row.subject_id, wrapped_key=row.wrapped_key)
+            row.token: Subject(
+                subject_id=row.subject_id,
+                wrapped_key=row.wrapped_key,
+                origins=tuple(row.origins.split()),
+            )
             for row in rows
         }
 

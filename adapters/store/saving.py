@@ -134,6 +134,12 @@ _LIFT = (
     .values(lifted_entry=bindparam("its_entry"))
 )
 
+_ORIGINS = (
+    update(subjects)
+    .where(subjects.c.subject_id == bindparam("whose"))
+    .values(origins=bindparam("their_origins"))
+)
+
 #: The key of the merged subject stays: bodies sealed with it must still open.
 _MERGES = (
     update(subjects)
@@ -236,8 +242,19 @@ async def _save_messages(statements: Statements, batch: RecordedBatch) -> None:
     await _add(
         statements,
         subjects,
-        [{"subject_id": one.subject_id, "wrapped_key": one.wrapped_key} for one in batch.subjects],
+        [
+            {
+                "subject_id": one.subject_id,
+                "wrapped_key": one.wrapped_key,
+                "origins": " ".join(batch.origins.get(one.subject_id, ())),
+            }
+            for one in batch.subjects
+        ],
     )
+    new = {one.subject_id for one in batch.subjects}
+    for subject_id in batch.origins.keys() - new:
+        values = {"whose": subject_id, "their_origins": " ".join(batch.origins[subject_id])}
+        await statements.change(_ORIGINS, values)
     await _add(
         statements,
         subject_tokens,

@@ -98,6 +98,7 @@ subjects = Table(
     Column("subject_id", Text, primary_key=True),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("merged_into", Text),
+    Column("origins", Text, nullable=False, server_default=""),
 )
 Index(
     "subjects_merged",

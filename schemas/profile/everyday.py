@@ -13,6 +13,7 @@ from typing import Final
 from schemas.consent.reading import read_consent
 from schemas.consent.statement import ConsentStatement
 from schemas.fhir_names import EVENT_SYSTEM, participant_of
+from schemas.profile.consent import is_told_apart
 from schemas.profile.context import Context, Resource
 from schemas.profile.dates import Received, is_in_future, received_at, surely_before
 from schemas.profile.events import EVENTS, STATUSES, VOID
@@ -193,7 +194,7 @@ def _read(
     for resource in consents:
         if resource.get("patient", {}).get("reference") != parts.patient_url:
             return None
-        if is_in_future(resource.get("dateTime", ""), received):
+        if is_in_future(resource.get("dateTime", ""), received) or not is_told_apart(resource):
             return None
         try:
             read.append(read_consent(resource, _NOWHERE))

@@ -159,6 +159,7 @@ _WITHOUT_RIGHTS = (
     "DROP INDEX deliveries_subjects",
     "DROP INDEX deliveries_recalls",
     "ALTER TABLE sealed_bodies DROP COLUMN traits",
+    "ALTER TABLE subjects DROP COLUMN origins",
     *(
         f"ALTER TABLE deliveries DROP COLUMN {name}"
         for name in (

@@ -33,7 +33,6 @@ def with_documents(message, *documents):
     return message_id, json.dumps(bundle).encode()
 
 
-@pytest.mark.xfail(strict=True, reason="origins are read from each message alone")
 async def test_an_origin_known_from_an_earlier_message_still_counts(tmp_path):
     """One message had passport and residence permit, the next the permit only: one traveller."""
     cast = Cast()
@@ -51,7 +50,6 @@ async def test_an_origin_known_from_an_earlier_message_still_counts(tmp_path):
     assert [one.subscriber for one in second.deliveries] == [KZ]
 
 
-@pytest.mark.xfail(strict=True, reason="a consent's number without a system is taken for unique")
 async def test_another_post_s_consent_of_the_same_bare_number_replaces_no_denial(tmp_path):
     cast = usual_cast()
     denial = consent(decision="deny", recipients=(), purposes=())
@@ -59,10 +57,11 @@ async def test_another_post_s_consent_of_the_same_bare_number_replaces_no_denial
     for one in (denial, permit):
         one["identifier"] = [{"value": "1"}]
     async with running_world(tmp_path, cast) as exchange:
-        await submit(exchange, cast, consent_message(denial))
+        first = await submit(exchange, cast, consent_message(denial))
         outcome = await submit(exchange, cast, vaccination(permit, source=OSS), by=OSS)
 
-    assert outcome.decision.reason == "consent-refused"
+    # Neither is taken: which of two bare numbers is which, nobody could tell later.
+    assert (first.decision.reason, outcome.decision.reason) == ("invalid-record",) * 2
 
 
 @pytest.mark.xfail(strict=True, reason="policies add labels by the diseases of the focus alone")

@@ -18,6 +18,7 @@ INSTANT = sa.BigInteger()
 
 def upgrade() -> None:
     op.add_column("sealed_bodies", sa.Column("traits", sa.LargeBinary))
+    op.add_column("subjects", sa.Column("origins", sa.Text, nullable=False, server_default=""))
     op.create_table(
         "sealed_views",
         sa.Column("delivery_id", sa.Text, primary_key=True),
