@@ -48,6 +48,12 @@ def _without_type_below(consent: Json) -> None:
         rule.setdefault("id", "r1")
 
 
+def _without_policies(consent: Json) -> None:
+    """Structurally valid, though R4 asks for one of the two (ppc-1)."""
+    for name in ("policy", "policyRule"):
+        consent.pop(name, None)
+
+
 def _with_id(consent: Json) -> None:
     for rule in _rules(consent):
         rule["id"] = "r1"
@@ -74,6 +80,7 @@ _WAYS: tuple[Callable[[Json], None], ...] = (
     _set("performer", [{"identifier": {"system": "urn:example:people", "value": "1"}}]),
     _set("_dateTime", {"extension": _EXTENSION}),
     _set("policyRule", {"text": "as the law says"}),
+    _without_policies,
     _set("identifier", [{"value": "B"}]),
     _set("identifier", [{"use": "old", "system": "urn:x", "value": "1"},
                         {"system": "urn:example:consents", "value": "A"}]),
@@ -82,10 +89,12 @@ _WAYS: tuple[Callable[[Json], None], ...] = (
     _in_every_rule("actor", _each(extension=_EXTENSION)),
     _in_every_rule("actor", _typed_by_extension),
     _set("contained", [{"resourceType": "Patient", "id": "p", "modifierExtension": _EXTENSION}]),
-    _in_every_rule("actor", lambda values: [
-        {**one, "reference": {"identifier": {"system": "urn:iso:std:iso:3166", "value": "kz"}}}
-        for one in values
-    ]),
+    _in_every_rule("actor", _each(reference={
+        "identifier": {"system": "urn:iso:std:iso:3166", "value": "kz"}
+    })),
+    _in_every_rule("actor", _each(reference={
+        "identifier": {"system": "urn:iso:std:iso:3166", "value": "KAZ"}
+    })),
     _in_every_rule("purpose", _each(code="PurposeOfUse")),
     _in_every_rule("purpose", _each(display="for my care", userSelected=True)),
     _in_every_rule("purpose", lambda values: [{"display": "for my care"} for _ in values]),
@@ -101,4 +110,7 @@ _WAYS: tuple[Callable[[Json], None], ...] = (
     _in_every_rule("period", lambda _: {"extension": _EXTENSION}),
     _in_every_rule("dataPeriod", lambda _: {"end": "9999-12-31"}),
     _in_every_rule("data", _each(reference={"identifier": {"value": "1"}})),
+    _in_every_rule("data", _each(meaning="instance", reference={
+        "identifier": {"system": "urn:example:records|1", "value": "2"}
+    })),
 )  # fmt: skip
