@@ -286,10 +286,12 @@ def _print(values: dict[str, Any]) -> None:
 
     table = Table(show_header=False, box=None)
     for name, value in values.items():
-        if isinstance(value, list):
-            value = ", ".join(value) or "-"  # noqa: PLW2901
-        elif isinstance(value, dict):
-            value = ", ".join(f"{key} {one}" for key, one in value.items())  # noqa: PLW2901
-        shown = "".join(one if one.isprintable() else " " for one in str(value or "-"))
+        shown = "".join(one if one.isprintable() else " " for one in _in_a_cell(value))
         table.add_row(Text(name, "bold"), Text(shown))
     on_stdout().print(table)
+
+
+def _in_a_cell(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{key} {one}" for key, one in value.items()]
+    return ", ".join(value) if value and isinstance(value, list) else str(value or "-")

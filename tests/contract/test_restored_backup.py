@@ -198,7 +198,7 @@ async def test_with_a_damaged_ledger_nothing_starts(tmp_path, line):
 
 
 async def test_a_ledger_that_cannot_be_read_is_a_setting(tmp_path):
-    Path(tmp_path, "ledger").mkdir()  # noqa: ASYNC240
+    Path(tmp_path, "ledger").mkdir()  # noqa: ASYNC240 - a local folder
 
     with pytest.raises(ConfigurationError, match="cannot be read"):
         await FileErasureLedger(tmp_path / "ledger").subjects()

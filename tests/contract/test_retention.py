@@ -9,6 +9,7 @@ from adapters.telemetry import Metrics
 from exchange import retention
 from exchange.retention import Expired, HeldBack, RetentionReport
 from tests.support.erasure_world import ANNA, BORIS, SYSTEM, erasure_world, policy
+from tests.support.waiting import until
 from tests.support.world import KG, KZ, consent, consent_message
 
 DAYS = 30
@@ -159,9 +160,7 @@ async def test_a_running_exchange_does_it_by_itself(tmp_path):
 
         async def watch():
             try:
-                async with asyncio.timeout(30):
-                    while not await world.entries("erased"):  # noqa: ASYNC110
-                        await asyncio.sleep(0.01)
+                await until(lambda: world.entries("erased"), what="it is erased")
             finally:
                 stop.set()
 

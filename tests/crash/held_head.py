@@ -9,8 +9,8 @@ from urllib.request import urlopen
 import asyncpg
 
 from tests.crash.evidence import table_counts
-from tests.crash.served import DEADLINE_SECONDS
 from tests.services.databases import plain_url
+from tests.support.waiting import until
 
 _WAITING = (
     "SELECT count(*) FROM pg_stat_activity"
@@ -25,9 +25,7 @@ class _Postgres:
 
     async def somebody_waits(self):
         """Return when the exchange waits for the head."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while not await self._connection.fetchval(_WAITING):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: self._connection.fetchval(_WAITING), what="the head is wanted")
 
     async def decisions(self):
         return await decisions_in(self._settings)

@@ -7,8 +7,9 @@ from adapters.bootstrap import open_exchange
 from adapters.settings import read_settings
 from tests.crash.evidence import require_nothing_lost_or_doubled
 from tests.crash.load import Load, cast_for_load
-from tests.crash.served import Served, until
+from tests.crash.served import Served
 from tests.crash.ways import AmqpWay, HttpWay
+from tests.support.waiting import until
 
 
 @dataclass

@@ -9,20 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import DEADLINE_SECONDS, until
+
 PROJECT = Path(__file__).resolve().parents[2]
 CRASHING = "tests.crash.crashing_exchange"
 SERVE = "adapters.cli"
-
-#: Far more than a start or a crash takes, so that only a hang runs into it.
-DEADLINE_SECONDS = 60.0
-
-
-async def until(holds, seconds=DEADLINE_SECONDS, *, what="it"):
-    """Ask again and again until it holds."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not holds():
-        assert asyncio.get_running_loop().time() < deadline, f"in {seconds} s, not: {what}"
-        await asyncio.sleep(0.02)
 
 
 class Served:

@@ -31,6 +31,7 @@ from exchange.acknowledgement_worker import AcknowledgementWorker
 from exchange.errors import Unavailable
 from exchange.worker import Worker
 from tests.support.running import running_world
+from tests.support.waiting import until
 from tests.support.world import Cast, Subscription, consent, consent_message
 from tests.support.world import vaccination as composed
 
@@ -92,12 +93,6 @@ class World:
     @property
     def permitted(self):
         return consent(recipients=[self.registry])
-
-
-async def until(holds):
-    """Ask again until it does; the fixture's timeout ends it."""
-    while not await holds():  # noqa: ASYNC110 - a database and a broker tell it no other way
-        await asyncio.sleep(0.05)
 
 
 def new_cast():

@@ -15,10 +15,11 @@ import pytest
 from tests.crash.evidence import require_nothing_lost_or_doubled
 from tests.crash.load import Load, cast_for_load
 from tests.crash.scene import admit
-from tests.crash.served import SERVE, Served, until
+from tests.crash.served import SERVE, Served
 from tests.crash.ways import AmqpWay, HttpWay
 from tests.services.databases import create_database
 from tests.services.processes import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -94,7 +94,7 @@ class ErasureWorld:
         database = Database(self.exchange.settings.database_url, pool_size=1)
         try:
             async with database.reading() as statements:
-                rows = await statements.rows(text(f"SELECT * FROM {table}"))  # noqa: S608
+                rows = await statements.rows(text(f"SELECT * FROM {table}"))  # noqa: S608 - our own names
         finally:
             await database.close()
         return [row._mapping for row in rows]

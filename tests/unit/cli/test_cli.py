@@ -18,6 +18,7 @@ from adapters.cli import app
 from adapters.http.app import create_app
 from adapters.settings import read_settings
 from adapters.telemetry import Metrics
+from tests.support.waiting import until
 from tests.support.world import ALA, AUDITOR, KZ, consent
 from tests.support.world import vaccination as composed
 
@@ -279,8 +280,7 @@ class Served:
             self._server = uvicorn.Server(config)
             deciding = asyncio.create_task(exchange.intake.run())
             serving = asyncio.create_task(self._server.serve(sockets=[listening]))
-            while not self._server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
-                await asyncio.sleep(0.01)
+            await until(lambda: self._server.started, what="uvicorn listens")
             self._up.set()
             await serving
             exchange.intake.stop()

@@ -393,7 +393,7 @@ async def test_a_database_that_tells_another_basis_than_the_trail_is_found_out(
         vault = SubjectVault(exchange.keys.master)
         before = await disagreements(database, vault)
         async with database.changing() as statements:
-            sql = f"UPDATE deliveries SET {change} WHERE subscriber = '{KZ}'"  # noqa: S608
+            sql = f"UPDATE deliveries SET {change} WHERE subscriber = '{KZ}'"  # noqa: S608 - ours
             await statements.change(text(sql))
         after = await disagreements(database, vault)
         await database.close()
